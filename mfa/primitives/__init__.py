@@ -1,0 +1,1 @@
+"""Pure functions of the second factor: no Django, no clock, no input or output."""
