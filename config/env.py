@@ -1,0 +1,124 @@
+"""What the environment says, read once and made into typed values (the contract's section 6).
+
+Nothing else in the code base reads environment variables.
+"""
+
+import base64
+import binascii
+import ipaddress
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(os.environ.get("STEPWARD_VAR", BASE_DIR / "var"))
+LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+
+env = environ.Env()
+
+
+def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
+    """An integer setting inside its bounds; raises ImproperlyConfigured with the sentence that mends it."""
+    text = os.environ.get(name, "").strip()
+    try:
+        value = int(text) if text else default
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is not a whole number. Set it between {minimum} and {maximum}.") from None
+    if not minimum <= value <= maximum:
+        raise ImproperlyConfigured(f"{name} is {value}. Set it between {minimum} and {maximum}.")
+    return value
+
+
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    value = os.environ.get(name, "").strip().lower() or default
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} is none of {', '.join(allowed)}. Set it to one of them.")
+    return value
+
+
+def switch(name: str, *, default: bool) -> bool:
+    text = os.environ.get(name, "").strip().lower()
+    if not text:
+        return default
+    if text in ("1", "true", "yes", "on"):
+        return True
+    if text in ("0", "false", "no", "off"):
+        return False
+    raise ImproperlyConfigured(f"{name} is neither on nor off. Set it to on or off.")
+
+
+def public_url(port: int) -> str:
+    """The address clients know this server by, without a slash at the end."""
+    url = os.environ.get("PUBLIC_URL", "").strip() or f"http://localhost:{port}"
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ImproperlyConfigured("PUBLIC_URL is not an address. Set it like https://id.example.com.")
+    return url.rstrip("/")
+
+
+def allowed_hosts(public: str) -> list[str]:
+    named = [host.strip() for host in os.environ.get("ALLOWED_HOSTS", "").split(",") if host.strip()]
+    if named:
+        return named
+    host = urlsplit(public).hostname or "localhost"
+    if is_loopback(host):
+        return sorted({*LOOPBACK_HOSTS, f"[{host}]" if ":" in host else host})
+    return [host]
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def kept_secret(name: str, make: str) -> str:
+    """The text of the secret file `name` under var/, made once with mode 0600 and then kept.
+
+    Two processes that start together agree: the file is linked into place whole, and only the first link wins.
+    """
+    path = VAR_DIR / name
+    VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        draft = VAR_DIR / f".{name}.{secrets.token_hex(8)}"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(make)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()
+
+
+def sealing_keys(text: str) -> dict[str, bytes]:
+    """`kid:base64-of-32-bytes[,…]` as an ordered mapping: the first key seals, all open."""
+    keys: dict[str, bytes] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        kid, _, encoded = entry.partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            key = b""
+        if not kid or len(kid.encode()) > 32 or len(key) != 32 or kid in keys:
+            raise ImproperlyConfigured(
+                "MFA_SECRET_KEYS is malformed. Write kid:base64-of-32-bytes, entries separated by commas, "
+                "each kid once and at most 32 bytes long."
+            )
+        keys[kid] = key
+    if not keys:
+        raise ImproperlyConfigured("MFA_SECRET_KEYS is empty. Write kid:base64-of-32-bytes.")
+    return keys
+
+
+def new_sealing_key() -> str:
+    return f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}"

@@ -1,0 +1,65 @@
+"""Logs: one JSON object a line. An exception is its type and where it rose, never its text, which may quote a secret."""
+
+import logging
+import traceback
+from types import TracebackType
+from typing import Any
+
+import structlog
+from django.core.signals import got_request_exception
+from django.http import HttpRequest
+from structlog.typing import EventDict, WrappedLogger
+
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def where_it_rose(exception: BaseException | None) -> str:
+    """`Type at file:line in function < …`, innermost first."""
+    if exception is None:
+        return ""
+    frames = traceback.extract_tb(exception.__traceback__)[-8:]
+    places = " < ".join(f"{frame.filename.rpartition('/site-packages/')[2]}:{frame.lineno} {frame.name}" for frame in frames[::-1])
+    return f"{type(exception).__name__} at {places}"
+
+
+def _exceptions_without_text(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    information = event.pop("exc_info", None)
+    if isinstance(information, tuple):
+        information = information[1]
+    if isinstance(information, BaseException):
+        event["exception"] = where_it_rose(information)
+    return event
+
+
+def formatter() -> logging.Formatter:
+    """What the logging configuration names: structlog and the standard library's records alike."""
+    structlog.configure(
+        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    got_request_exception.connect(_log_server_error, dispatch_uid="stepward")
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_SHARED,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _exceptions_without_text,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+
+
+def _log_server_error(sender: object, request: HttpRequest | None = None, **_kwargs: object) -> None:
+    import sys
+
+    information: tuple[type[BaseException] | None, BaseException | None, TracebackType | None] = sys.exc_info()
+    match = request.resolver_match if request is not None else None
+    structlog.get_logger("stepward.error").error(
+        "unhandled", route=match.route if match else "-", exception=where_it_rose(information[1])
+    )

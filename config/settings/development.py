@@ -1,0 +1,19 @@
+"""The default: runs with nothing but Python, on SQLite, with secrets made once under `var/`."""
+
+import secrets
+
+from config import env as environment
+from config.settings.base import *
+from config.settings.base import VAR_DIR, database
+
+DEBUG = False
+SECRET_KEY = environment.env.str("SECRET_KEY", default="") or environment.kept_secret(
+    "secret_key", secrets.token_urlsafe(64)
+)
+MFA_SECRET_KEYS = environment.sealing_keys(
+    environment.env.str("MFA_SECRET_KEYS", default="")
+    or environment.kept_secret("mfa_secret_keys", environment.new_sealing_key())
+)
+DATABASES = {
+    "default": database(environment.env.str("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'stepward.sqlite3'}")
+}

@@ -1,0 +1,20 @@
+"""Every address of the server, by the storey that serves it."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("identity.api.urls")),
+    path("", include("mfa.api.visualguard.urls")),
+    path("", include("mfa.web.urls")),
+    path("admin/", admin.site.urls),
+]
+
+if settings.STATELESS_API:
+    urlpatterns.append(path("", include("mfa.api.authenticatorapi.urls")))
+
+handler400 = "identity.api.problems.bad_request"
+handler403 = "identity.api.problems.forbidden"
+handler404 = "identity.api.problems.not_found"
+handler500 = "identity.api.problems.server_error"

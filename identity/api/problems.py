@@ -1,0 +1,74 @@
+"""Errors as RFC 9457 `application/problem+json`; nothing in them comes from an exception's own text."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+CONTENT_TYPE = "application/problem+json"
+
+
+def problem(
+    status: int, detail: str, *, retry_after: int | None = None, extra: dict[str, Any] | None = None
+) -> HttpResponse:
+    """An error answer. With `Status` among `extra`, `status` is left out: .NET clients bind names without case."""
+    document: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase}
+    if not extra or "Status" not in extra:
+        document["status"] = status
+    document["detail"] = detail
+    document.update(extra or {})
+    response = HttpResponse(json.dumps(document), status=status, content_type=CONTENT_TYPE)
+    if retry_after is not None:
+        response["Retry-After"] = str(retry_after)
+    return response
+
+
+_DETAILS = {
+    400: "The request could not be read.",
+    401: "Who you are must be shown first.",
+    403: "This is not allowed.",
+    404: "There is nothing here.",
+    405: "This method is not offered here.",
+    406: "None of the formats asked for is offered.",
+    413: "The body is larger than 64 KiB.",
+    415: "This content type is not read here.",
+    429: "Too many requests.",
+}
+
+
+def exception_handler(exception: Exception, context: dict[str, Any]) -> Response | HttpResponse | None:
+    """REST framework's errors in our form. What it does not know goes on to be a 500."""
+    if isinstance(exception, Http404):
+        return problem(404, _DETAILS[404])
+    if not isinstance(exception, exceptions.APIException):
+        return None
+    response = problem(exception.status_code, _DETAILS.get(exception.status_code, "The request was refused."))
+    if isinstance(exception, exceptions.MethodNotAllowed):
+        view = context.get("view")
+        response["Allow"] = ", ".join(getattr(view, "allowed_methods", []))
+    if isinstance(exception, exceptions.Throttled) and exception.wait:
+        response["Retry-After"] = str(int(exception.wait) + 1)
+    return response
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return problem(404, _DETAILS[404])
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return problem(400, _DETAILS[400])
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return problem(403, _DETAILS[403])
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return problem(500, "Something went wrong here; the log tells what.")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return problem(403, "The form was not sent from this site, or its page was open for too long. Load it again.")

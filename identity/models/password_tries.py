@@ -1,0 +1,18 @@
+"""Wrong passwords, counted per (name, network), for names that exist and names that do not."""
+
+from django.db import models
+
+
+class PasswordTries(models.Model):
+    """One count. The key is a keyed digest: a password typed into the name field is not kept readable.
+
+    Instants are milliseconds since 1970, so that one statement of plain SQL means the same on both databases.
+    """
+
+    key = models.CharField(max_length=64, primary_key=True)
+    failures = models.IntegerField()
+    window_started = models.BigIntegerField()
+    locked_until = models.BigIntegerField(default=0, db_index=True)
+    admitted = models.BooleanField()
+    updated = models.BigIntegerField(db_index=True)
+    user = models.ForeignKey("identity.User", null=True, on_delete=models.CASCADE, related_name="password_tries")

@@ -1,0 +1,75 @@
+"""The one door to a sealed secret of a user.
+
+A secret is sealed under the user's data key, the data key under MFA_SECRET_KEYS, and both for the place they are
+kept in: table, row, user and purpose. `pyproject.toml` names the modules that may import this one.
+"""
+
+import os
+
+from django.db import IntegrityError, transaction
+
+from identity.models import User
+from mfa import conf
+from mfa.models.data_key import DataKey
+from identity.primitives.sealing import CannotOpen, key_id, place, seal, unseal
+
+__all__ = ["CannotOpen", "open_sealed", "seal_for", "shred"]
+
+_DATA_KEY_ID = "user"
+
+
+def seal_for(user: User, secret: bytes, *, table: str, row: str, purpose: str) -> bytes:
+    """Seal `secret` for one row; makes the user's data key at first use."""
+    return seal(secret, {_DATA_KEY_ID: _data_key(user)}, _where(user, table, row, purpose))
+
+
+def open_sealed(user: User, sealed: bytes, *, table: str, row: str, purpose: str) -> bytes:
+    """The secret; raises CannotOpen when it was moved, damaged, or the user's data key was shredded."""
+    key = DataKey.objects.filter(user_id=user.pk).first() if not _is_loaded(user) else user.data_key
+    if key is None:
+        raise CannotOpen("the user's data key is gone")
+    return unseal(bytes(sealed), {_DATA_KEY_ID: _unwrap(user, key)}, _where(user, table, row, purpose))
+
+
+def shred(user: User) -> None:
+    """Delete the user's data key: all that was sealed under it can never be read again, in no backup without it."""
+    DataKey.objects.filter(user_id=user.pk).delete()
+
+
+def reseal(user: User, key: DataKey) -> None:
+    """Seal the data key anew under the first of MFA_SECRET_KEYS; what it sealed stays as it is."""
+    key.sealed, key.sealed_under = _wrap(user, _unwrap(user, key))
+    key.save(update_fields=["sealed", "sealed_under"])
+
+
+def _data_key(user: User) -> bytes:
+    key = DataKey.objects.filter(user_id=user.pk).first()
+    if key is None:
+        sealed, kid = _wrap(user, os.urandom(32))
+        try:
+            with transaction.atomic():
+                key = DataKey.objects.create(user_id=user.pk, sealed=sealed, sealed_under=kid)
+        except IntegrityError:  # Another request made it first; its key is the user's.
+            key = DataKey.objects.get(user_id=user.pk)
+    return _unwrap(user, key)
+
+
+def _wrap(user: User, data_key: bytes) -> tuple[bytes, str]:
+    sealed = seal(data_key, conf.sealing_keys(), _data_key_place(user))
+    return sealed, key_id(sealed)
+
+
+def _unwrap(user: User, key: DataKey) -> bytes:
+    return unseal(bytes(key.sealed), conf.sealing_keys(), _data_key_place(user))
+
+
+def _data_key_place(user: User) -> bytes:
+    return place("mfa_datakey", str(user.pk), str(user.subject), "data key")
+
+
+def _where(user: User, table: str, row: str, purpose: str) -> bytes:
+    return place(table, row, str(user.subject), purpose)
+
+
+def _is_loaded(user: User) -> bool:
+    return "data_key" in user._state.fields_cache
