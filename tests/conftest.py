@@ -1,0 +1,57 @@
+"""What every test may ask for. The servers of the run come from `tests.support.services`."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.server import Server, running
+from tests.support.services import chosen_database
+
+
+def pytest_configure() -> None:
+    """SQLite's test database is a file, as the served one is: one in memory has other locks."""
+    if chosen_database() == "sqlite":
+        from django.conf import settings
+
+        path = Path(os.environ["STEPWARD_TEST_FOLDER"]) / "test.sqlite3"
+        settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(path)
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    """No test finds another's limits or cached keys."""
+    from django.core.cache import cache
+
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def redis_url() -> str:
+    """A Redis database of this worker's own, also when the suite runs on SQLite."""
+    return os.environ["STEPWARD_TEST_REDIS_URL"]
+
+
+@pytest.fixture
+def start_servers(tmp_path: Path) -> Iterator[Callable[..., list[Server]]]:
+    """`start_servers(provisioned, processes=4)`: real server processes on one fresh database, gone after the test."""
+    with ExitStack() as stack:
+
+        def start(provisioned: Mapping[str, Any], **how: Any) -> list[Server]:
+            return stack.enter_context(running(provisioned, tmp_path, **how))
+
+        yield start
+
+
+@pytest.fixture
+def start_server(start_servers: Callable[..., list[Server]]) -> Callable[..., Server]:
+    """`start_server(provisioned)`: one of them."""
+
+    def start(provisioned: Mapping[str, Any], **how: Any) -> Server:
+        return start_servers(provisioned, **how)[0]
+
+    return start
