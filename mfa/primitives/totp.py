@@ -26,6 +26,7 @@ ALGORITHMS: Final[dict[str, Callable[..., Any]]] = {
 """The three hash functions of RFC 6238, section 1.2, by the names that otpauth URIs use."""
 
 _ASCII_DIGITS: Final = frozenset("0123456789")
+_BASE32_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz234567")
 
 
 def new_secret() -> bytes:
@@ -36,6 +37,20 @@ def new_secret() -> bytes:
 def base32(secret: bytes) -> str:
     """The secret as people type it into an app: upper case, no padding (RFC 4648, section 6)."""
     return base64.b32encode(secret).decode("ascii").rstrip("=")
+
+
+def decoded_base32(text: str, *, at_least: int = 1) -> bytes | None:
+    """The bytes that a typed Base32 text stands for, or None where it is not Base32 of `at_least` characters.
+
+    Case, spaces, hyphens and padding do not matter: people copy keys in groups of four. RFC 4648, section 6; a length
+    that no whole number of bytes gives is refused.
+    """
+    characters = text.replace(" ", "").replace("-", "").rstrip("=")
+    if len(characters) < at_least or len(characters) % 8 not in (0, 2, 4, 5, 7):
+        return None
+    if not _BASE32_CHARACTERS.issuperset(characters):
+        return None
+    return base64.b32decode(characters + "=" * (-len(characters) % 8), casefold=True)
 
 
 def canonical_code(text: object, digits: int = 6) -> str | None:

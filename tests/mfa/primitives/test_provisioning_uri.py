@@ -15,7 +15,7 @@ names = st.text(st.characters(exclude_categories=["Cs"]), max_size=64)
 
 def test_the_uri_of_the_contract() -> None:
     assert provisioning_uri(b"12345678901234567890", issuer="Caf\u00e9 Zo\u00eb", account="m.m@gmail.com") == (
-        "otpauth://totp/Caf%C3%A9%20Zo%C3%AB:m.m@gmail.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+        "otpauth://totp/Caf%C3%A9%20Zo%C3%AB:m.m%40gmail.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
         "&issuer=Caf%C3%A9%20Zo%C3%AB&algorithm=SHA1&digits=6&period=30"
     )
 
@@ -32,6 +32,11 @@ def test_an_app_reads_what_was_written(secret: bytes, issuer: str, account: str)
     key = query.pop("secret")
     assert base64.b32decode(key + "=" * (-len(key) % 8)) == secret
     assert query == {"issuer": issuer, "algorithm": "SHA1", "digits": "6", "period": "30"}
+
+
+def test_other_values_than_the_usual_are_written_for_the_apps_that_read_them() -> None:
+    uri = provisioning_uri(b"1234567890", issuer="A", account="b", digits=8, period=60, algorithm="SHA256")
+    assert uri == "otpauth://totp/A:b?secret=GEZDGNBVGY3TQOJQ&issuer=A&algorithm=SHA256&digits=8&period=60"
 
 
 @given(names, names)

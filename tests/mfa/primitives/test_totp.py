@@ -118,6 +118,41 @@ def test_base32_is_upper_case_without_padding(secret: bytes, key: str) -> None:
     assert totp.base32(secret) == key
 
 
+@given(st.binary(min_size=1, max_size=80), st.booleans())
+def test_base32_is_read_back_however_people_copy_it(secret: bytes, lower: bool) -> None:
+    key = totp.base32(secret)
+    grouped = "-".join(key[at : at + 4] for at in range(0, len(key), 4)).replace("-", " ", 1) + "=="
+    assert totp.decoded_base32(grouped.lower() if lower else grouped) == secret
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "=",
+        " - ",
+        "A",
+        "AAA",
+        "AAAAAA",
+        "AB1D",
+        "ABC0",
+        "AB.D",
+        "\u0130BCD",
+        "\u017fBCD",
+        "AA=AAA",
+        "ＡＢＣＤ",
+        "AB\nCD",
+    ],
+)
+def test_what_is_not_base32_is_not_read(text: str) -> None:
+    assert totp.decoded_base32(text) is None
+
+
+def test_base32_may_have_to_be_long_enough() -> None:
+    assert totp.decoded_base32("JBSWY3DPEHPK3PXP", at_least=16) == b"Hello!\xde\xad\xbe\xef"
+    assert totp.decoded_base32("JBSW-Y3DP-EHPK-3", at_least=16) is None
+
+
 @pytest.mark.parametrize("submitted", NOT_CODES, ids=lambda value: repr(value)[:30])
 def test_any_other_spelling_of_a_code_is_not_a_code(submitted: Any) -> None:
     assert totp.canonical_code(submitted) is None
