@@ -50,7 +50,7 @@ check: $(DEVELOPMENT_STAMP) ## Lint, types, import arrows, migrations, deploymen
 	step "ruff check" $(VENV)/bin/ruff check --quiet .
 	step "ruff format" $(VENV)/bin/ruff format --quiet --check .
 	step "mypy" $(VENV)/bin/mypy
-	step "import-linter" $(VENV)/bin/lint-imports --cache-dir var/cache/import-linter
+	step "import-linter" $(VENV)/bin/lint-imports --no-logo --cache-dir var/cache/import-linter
 	step "migrations" $(PY) manage.py makemigrations --check --dry-run
 	step "check --deploy" $(PY) -m tests.support.production_settings manage.py check --deploy --fail-level WARNING
 	step "locks" $(PY) requirements/freshness.py

@@ -40,9 +40,7 @@ class Keeper:
 
     def popen(self, command: list[str], log: str) -> subprocess.Popen[str]:
         """Start `command` as the unprivileged user, its output in `log` inside the folder."""
-        identity = {}
-        if os.geteuid() == 0:
-            identity = {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []}
+        root = os.geteuid() == 0
         with (self.folder / log).open("a") as output:
             return subprocess.Popen(
                 command,
@@ -52,7 +50,9 @@ class Keeper:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,
-                **identity,  # type: ignore[call-overload]
+                user=self.user if root else None,
+                group=pwd.getpwnam(self.user).pw_gid if root else None,
+                extra_groups=[] if root else None,
             )
 
     def run(self, command: list[str], log: str) -> int:
@@ -63,15 +63,17 @@ class Keeper:
         spec = find_spec(package)
         if spec is None or not spec.submodule_search_locations:
             sys.exit(f"{package} is not installed; run `make setup-test`.")
-        shipped = Path(spec.submodule_search_locations[0]) / below
+        shipped = Path(spec.submodule_search_locations[0])
         try:
-            if self.run([str(shipped / "bin" / probe), "--version"], "probe.log") == 0:
-                return shipped / "bin"
+            if self.run([str(shipped / below / "bin" / probe), "--version"], "probe.log") == 0:
+                return shipped / below / "bin"
         except PermissionError:
             pass
-        copied = self.folder / package
-        shutil.copytree(shipped, copied, symlinks=True)
-        return copied / "bin"
+        # A wheel keeps the libraries that its programs load in a folder beside the package.
+        for source in (shipped, shipped.with_name(f"{package}.libs")):
+            if source.exists():
+                shutil.copytree(source, self.folder / "wheels" / source.name, symlinks=True)
+        return self.folder / "wheels" / package / below / "bin"
 
     def private_file(self, name: str, text: str) -> Path:
         path = self.folder / name
