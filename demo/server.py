@@ -13,7 +13,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "var" / "demo"
+FOLDER = Path(os.environ.get("DEMO_FOLDER") or ROOT / "var" / "demo")
 CLIENT_ID = "6f0f3c6e-0000-4000-8000-000000000001_Native"
 READY_WITHIN = 30.0  # seconds
 

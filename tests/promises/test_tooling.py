@@ -1,0 +1,68 @@
+"""What a person relies on before the first line of code: targets, locks, arrows, migrations, settings that deploy."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+ROOT = Path(__file__).resolve().parents[2]
+MAKEFILE = (ROOT / "Makefile").read_text()
+# Put together here, so that this file does not hold what it looks for.
+FOREIGN = [
+    *("pypi." + "org/simple", "python" + "hosted.org", "registry.npm" + "js.org", "deb.debian" + ".org"),
+    *("/opt/" + "pypi", "file" + ":///opt", "/wo" + "rk/", "/ro" + "ot/", "index" + "-url "),
+]
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+
+
+@pytest.mark.postgresql_only
+def test_make_help_names_every_target() -> None:
+    targets = {name for line in re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE) for name in line.split()}
+    named = set(re.findall(r"^  make (\S+) ", run("make", "help").stdout, re.MULTILINE))
+    assert targets == named
+    assert {"setup", "serve", "demo", "test", "check", "bench", "help"} <= named
+
+
+@pytest.mark.django_db
+def test_no_model_waits_for_a_migration() -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+@pytest.mark.postgresql_only
+def test_imports_point_down() -> None:
+    done = run(str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--no-cache")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.postgresql_only
+def test_the_locks_belong_to_pyproject() -> None:
+    done = run(sys.executable, "requirements/freshness.py")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.postgresql_only
+def test_every_locked_package_is_installed_by_its_hash() -> None:
+    for lock in (ROOT / "requirements").glob("*.txt"):
+        pins = re.findall(r"^\S+==.*?(?=^\S|\Z)", lock.read_text(), re.MULTILINE | re.DOTALL)
+        assert pins
+        assert [pin for pin in pins if "--hash=sha256:" not in pin] == []
+
+
+@pytest.mark.postgresql_only
+def test_no_tracked_file_names_a_registry_or_a_machine() -> None:
+    found = run("git", "grep", "-n", "-I", "-F", *(word for name in FOREIGN for word in ("-e", name)))
+    assert found.returncode in (0, 1), found.stderr
+    assert found.stdout == ""
+
+
+@pytest.mark.postgresql_only
+def test_production_settings_pass_the_deployment_check() -> None:
+    command = ("-m", "tests.support.production_settings", "manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    done = run(sys.executable, *command)
+    assert done.returncode == 0, done.stdout + done.stderr
