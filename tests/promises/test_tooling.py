@@ -13,7 +13,7 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 # Put together here, so that this file does not hold what it looks for.
 FOREIGN = [
     *("pypi." + "org/simple", "python" + "hosted.org", "registry.npm" + "js.org", "deb.debian" + ".org"),
-    *("/opt/" + "pypi", "file" + ":///opt", "/wo" + "rk/", "/ro" + "ot/", "index" + "-url "),
+    *("/opt/" + "pypi", "file" + ":///opt", "/wo" + "rk/", "/ro" + "ot/", "--index" + "-url"),
 ]
 
 
