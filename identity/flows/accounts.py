@@ -1,0 +1,71 @@
+"""Whether an account may sign in, and what administrators do to it."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+
+from identity.flows import audit, lockout
+from identity.models import Client, Group, Installation, User
+from identity.outcomes import AccountState, PasswordState
+
+
+def states(user: User, client: Client | None, now: datetime) -> frozenset[AccountState]:
+    """Everything that keeps the account from signing in to `client` at `now`; empty when nothing does."""
+    found = {
+        AccountState.NOT_APPROVED: not user.is_approved,
+        AccountState.DISABLED: not user.is_active,
+        AccountState.LOCKED_BY_ADMINISTRATOR: user.locked_by_administrator_at is not None,
+        AccountState.NOT_YET_AVAILABLE: user.start_date is not None and now < user.start_date,
+        AccountState.EXPIRED: user.end_date is not None and now >= user.end_date,
+        AccountState.NOT_AUTHORIZED: client is not None and not has_role_in(user, client),
+    }
+    return frozenset(state for state, holds in found.items() if holds)
+
+
+def has_role_in(user: User, client: Client) -> bool:
+    """Whether the person, or a group of theirs, has a role in the client."""
+    if user.all_clients:
+        return True
+    return (
+        User.clients.through.objects.filter(user_id=user.pk, client_id=client.pk).exists()
+        or Group.objects.filter(Q(all_clients=True) | Q(clients=client), members=user).exists()
+    )
+
+
+def password_states(
+    user: User, installation: Installation, now: datetime, *, strong_enough: bool
+) -> frozenset[PasswordState]:
+    """What a right password's age and strength mean. Must-change answers alone; expiry with grace goes along."""
+    expired = _has_expired(user, installation, now)
+    grace_left = installation.password_grace_logins - user.password_grace_used
+    found: set[PasswordState] = set()
+    if user.must_change_password or not strong_enough or (expired and grace_left <= 0):
+        found.add(PasswordState.MUST_CHANGE)
+    if not strong_enough:
+        found.add(PasswordState.TOO_WEAK)
+    if expired and (grace_left <= 0 or PasswordState.MUST_CHANGE not in found):
+        found.add(PasswordState.EXPIRED)
+        if grace_left == 1:
+            found.add(PasswordState.LAST_GRACE_LOGIN)
+    return frozenset(found)
+
+
+def lock_row(user_pk: int) -> User:
+    """The account under a lock, for a decision that must not be overtaken; inside a transaction."""
+    return User.objects.select_for_update().get(pk=user_pk)
+
+
+def unlock(user: User, *, actor: User | None, reason: str, address: str, now: datetime) -> None:
+    """End the administrator's lock and every lockout of the account."""
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(locked_by_administrator_at=None)
+        lockout.unlock(user)
+        audit.record("account.unlocked", user=user, actor=actor, address=address, detail={"reason": reason})
+
+
+def _has_expired(user: User, installation: Installation, now: datetime) -> bool:
+    if not installation.password_expires_days:
+        return False
+    since = user.password_changed_at or user.created_at
+    return now >= since + timedelta(days=installation.password_expires_days)

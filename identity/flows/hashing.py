@@ -1,0 +1,89 @@
+"""Password hashes, a few at a time: each takes 19 MiB and a core, and a burst must starve nothing else."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TypeVar
+
+from django.contrib.auth.hashers import check_password, get_hasher, identify_hasher, make_password
+from django.db import connection
+
+from identity import conf
+from identity.errors import Overloaded
+
+_RETRY_AFTER_SECONDS = 2
+_T = TypeVar("_T")
+
+
+class HashQueue:
+    """`slots` hashes at a time; at most `places` callers wait; one more is refused at once."""
+
+    def __init__(self, slots: int, places: int) -> None:
+        self._slots = threading.BoundedSemaphore(slots)
+        self._places = places
+        self._waiting = 0
+        self._guard = threading.Lock()
+
+    @property
+    def waiting(self) -> int:
+        return self._waiting
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Wait for a slot and hold it; raises Overloaded when the queue is full."""
+        if not self._slots.acquire(blocking=False):
+            self._wait()
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    def _wait(self) -> None:
+        with self._guard:
+            if self._waiting >= self._places:
+                raise Overloaded(_RETRY_AFTER_SECONDS)
+            self._waiting += 1
+        try:
+            self._slots.acquire()
+        finally:
+            with self._guard:
+                self._waiting -= 1
+
+
+@cache
+def queue() -> HashQueue:
+    """The process's one queue."""
+    return HashQueue(conf.hash_slots(), conf.hash_queue())
+
+
+@cache
+def _nobodys_hash() -> str:
+    """A hash with today's parameters that belongs to no account: what an unknown name is compared with."""
+    return make_password("nobody's password")
+
+
+def matches(password: str, encoded: str | None) -> bool:
+    """Whether the password is right. Without a usable hash the same work is done, and the answer is no."""
+    known = encoded is not None and encoded.startswith("argon2$")
+    target = encoded if known and encoded is not None else _nobodys_hash()
+    right = _with_slot(lambda: check_password(password, target, setter=None))
+    return right and known
+
+
+def make(password: str) -> str:
+    """A new hash with today's parameters."""
+    return _with_slot(lambda: make_password(password))
+
+
+def is_out_of_date(encoded: str) -> bool:
+    """Whether the hash was made with other parameters than today's."""
+    return bool(identify_hasher(encoded).must_update(encoded)) or not encoded.startswith(get_hasher().algorithm)
+
+
+def _with_slot(work: Callable[[], _T]) -> _T:
+    """Do the work in a slot, and lend the database connection to others while waiting for it."""
+    if not connection.in_atomic_block:
+        connection.close()
+    with queue().slot():
+        return work()

@@ -1,0 +1,162 @@
+"""Wrong passwords: counted per (name, network) in one statement, before the password is compared.
+
+The count is a reservation. A try is admitted while fewer than `attempts` are counted in the window, and admitting it
+counts it; a right password takes the counts away. So of a hundred parallel guesses no more than `attempts` are ever
+compared (ATTACKS A15), on any number of processes, and names that do not exist are counted alike (A53).
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from identity import secret_store
+from identity.models import Installation, PasswordTries, User
+from identity.primitives.addresses import network_of
+
+# Past so many wrong passwords in a row, from wherever, the account waits for every network (the contract's 2.1).
+ACCOUNT_WIDE_LIMIT = 100
+_WAIT_FOR_OTHERS_SECONDS = 5.0
+
+# One row in, its count out. The columns are read before any of them is set, on both databases.
+_ADMIT = """
+INSERT INTO identity_passwordtries (key, failures, window_started, locked_until, admitted, updated, user_id)
+SELECT %(key)s, 1, %(now)s, 0, %(true)s, %(now)s, %(user)s
+WHERE NOT EXISTS (SELECT 1 FROM identity_passwordtries a WHERE a.key = %(account)s AND a.locked_until > %(now)s)
+ON CONFLICT (key) DO UPDATE SET
+  admitted = CASE
+    WHEN identity_passwordtries.locked_until > %(now)s THEN %(false)s
+    WHEN identity_passwordtries.locked_until > 0 THEN %(true)s
+    WHEN identity_passwordtries.window_started <= %(window)s THEN %(true)s
+    WHEN identity_passwordtries.failures < %(limit)s THEN %(true)s
+    ELSE %(false)s END,
+  failures = CASE
+    WHEN identity_passwordtries.locked_until > %(now)s THEN identity_passwordtries.failures
+    WHEN identity_passwordtries.locked_until > 0 THEN 1
+    WHEN identity_passwordtries.window_started <= %(window)s THEN 1
+    WHEN identity_passwordtries.failures < %(limit)s THEN identity_passwordtries.failures + 1
+    ELSE identity_passwordtries.failures END,
+  window_started = CASE
+    WHEN identity_passwordtries.locked_until > %(now)s THEN identity_passwordtries.window_started
+    WHEN identity_passwordtries.locked_until > 0 THEN %(now)s
+    WHEN identity_passwordtries.window_started <= %(window)s THEN %(now)s
+    ELSE identity_passwordtries.window_started END,
+  locked_until = CASE
+    WHEN identity_passwordtries.locked_until > %(now)s THEN identity_passwordtries.locked_until ELSE 0 END,
+  updated = %(now)s
+RETURNING failures, admitted, locked_until
+"""
+_COUNT_ACCOUNT_WIDE = """
+INSERT INTO identity_passwordtries (key, failures, window_started, locked_until, admitted, updated, user_id)
+VALUES (%(account)s, 1, %(now)s, 0, %(true)s, %(now)s, %(user)s)
+ON CONFLICT (key) DO UPDATE SET
+  failures = CASE WHEN identity_passwordtries.locked_until > 0 AND identity_passwordtries.locked_until <= %(now)s
+    THEN 1 ELSE identity_passwordtries.failures + 1 END,
+  locked_until = CASE
+    WHEN identity_passwordtries.locked_until > %(now)s THEN identity_passwordtries.locked_until
+    WHEN identity_passwordtries.locked_until > 0 THEN 0
+    WHEN identity_passwordtries.failures + 1 >= %(limit)s THEN %(until)s
+    ELSE 0 END,
+  updated = %(now)s
+RETURNING locked_until
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A counted try. `number` says the how-manieth in the window it is."""
+
+    keys: tuple[str, str]
+    number: int
+    limit: int
+
+    @property
+    def one_left_after_this(self) -> bool:
+        return self.limit - self.number == 1
+
+
+def admit(
+    name_key: str, source: str, installation: Installation, now: datetime, *, user: User | None
+) -> Admission | None:
+    """Count a try for (name, network of `source`) and say whether it may be made; None: locked out.
+
+    While as many tries as are allowed are still being compared elsewhere, this waits for their outcome. What stays
+    undecided, because its process died, counts as wrong.
+    """
+    keys = _keys(name_key, source)
+    parameters = {
+        "key": keys[0],
+        "account": keys[1],
+        "now": _milliseconds(now),
+        "window": _milliseconds(now - timedelta(seconds=installation.lockout_window)),
+        "limit": installation.lockout_attempts,
+        "true": True,
+        "false": False,
+        "user": user.pk if user else None,
+    }
+    patience = time.monotonic() + _WAIT_FOR_OTHERS_SECONDS
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_ADMIT, parameters)
+            row = cursor.fetchone()
+        if row is None or row[2]:
+            return None
+        if row[1]:
+            return Admission(keys, row[0], installation.lockout_attempts)
+        if time.monotonic() > patience:
+            _lock(keys[0], installation, now)
+            return None
+        time.sleep(0.02)
+
+
+def count_wrong(admission: Admission, installation: Installation, now: datetime, *, user: User | None) -> bool:
+    """Let the admitted try stand as wrong; True when it has locked the name out, here or for every network."""
+    locked_here = admission.number >= admission.limit and _lock(admission.keys[0], installation, now)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _COUNT_ACCOUNT_WIDE,
+            {
+                "account": admission.keys[1],
+                "now": _milliseconds(now),
+                "limit": ACCOUNT_WIDE_LIMIT,
+                "until": _milliseconds(now + timedelta(seconds=installation.lockout_unlock_after)),
+                "true": True,
+                "user": user.pk if user else None,
+            },
+        )
+        return bool(cursor.fetchone()[0]) or locked_here
+
+
+def count_right(admission: Admission) -> None:
+    """A right password sets the counts to nothing."""
+    PasswordTries.objects.filter(key__in=admission.keys).delete()
+
+
+def unlock(user: User) -> int:
+    """Take away every count of the account, on every network; how many there were."""
+    return PasswordTries.objects.filter(user=user).delete()[0]
+
+
+def is_locked_out(user: User, now: datetime) -> bool:
+    """Whether some network, or every one, is locked out of this account: what the panel shows."""
+    return PasswordTries.objects.filter(user=user, locked_until__gt=_milliseconds(now)).exists()
+
+
+def _lock(key: str, installation: Installation, now: datetime) -> bool:
+    until = _milliseconds(now + timedelta(seconds=installation.lockout_unlock_after))
+    return PasswordTries.objects.filter(
+        key=key, locked_until=0, failures__gte=installation.lockout_attempts
+    ).update(locked_until=until) == 1
+
+
+def _keys(name_key: str, source: str) -> tuple[str, str]:
+    network = source if source.startswith("device:") else network_of(source)
+    return (
+        secret_store.digest("password-tries", f"{name_key}\x00{network}"),
+        secret_store.digest("password-tries", f"{name_key}\x00*"),
+    )
+
+
+def _milliseconds(instant: datetime) -> int:
+    return int(instant.timestamp() * 1000)

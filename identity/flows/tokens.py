@@ -1,0 +1,147 @@
+"""Tokens: given for a completed sign-in and nothing else, renewed, and ended."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from identity.flows import accounts, audit
+from identity.models import AccessToken, Client, RefreshToken, Session, User
+from identity.oauth import claims, jwt, server
+from identity.oauth.validator import checksum, find_refresh_token
+from identity.outcomes import CompletedSignIn, IssuedTokens
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthAnswer:
+    """What an OAuth endpoint answers: a status and a document."""
+
+    status: int
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whoever presents a good access token: the claims in it, and whose it is (None: a client's own)."""
+
+    claims: dict[str, Any]
+    user: User | None
+
+    @property
+    def scopes(self) -> list[str]:
+        return str(self.claims["scope"]).split()
+
+
+def issue(completed: CompletedSignIn, now: datetime, *, nonce: str = "") -> IssuedTokens:
+    """Open a session and give its tokens; inside the caller's transaction, with its audit event."""
+    session = open_session(completed, now)
+    scopes = list(completed.scopes)
+    token = server.issue(completed.client, completed.user, scopes, session)
+    id_token = None
+    if "openid" in scopes:
+        id_token = claims.id_token(
+            client=completed.client,
+            scopes=scopes,
+            session=session,
+            user=completed.user,
+            access=token["access_token"],
+            nonce=nonce,
+            now=now,
+        )
+    audit.record(
+        "token.issued",
+        user=completed.user,
+        client=completed.client,
+        address=completed.address,
+        request_ref=completed.request_ref,
+        detail={"amr": list(completed.amr), "acr": completed.acr, "session": str(session.pk)},
+    )
+    return IssuedTokens(
+        access_token=token["access_token"],
+        expires_in=token["expires_in"],
+        scope=token["scope"],
+        refresh_token=token.get("refresh_token"),
+        id_token=id_token,
+        session_id=str(session.pk),
+    )
+
+
+def open_session(completed: CompletedSignIn, now: datetime) -> Session:
+    """The session that a completed sign-in opens, at a client or in the browser."""
+    User.objects.filter(pk=completed.user.pk).update(last_login=now)
+    return Session.objects.create(
+        user=completed.user,
+        client=completed.client,
+        auth_time=completed.auth_time,
+        amr=" ".join(completed.amr),
+        acr=completed.acr,
+        address=completed.address or None,
+        user_agent=completed.user_agent[:200],
+        last_used_at=now,
+    )
+
+
+def exchange(client: Client, parameters: dict[str, str], *, address: str, now: datetime) -> OAuthAnswer:
+    """The grants that need no ceremony: `refresh_token` and `client_credentials` (RFC 6749, 6 and 4.4).
+
+    A refresh token used twice, or by another client, ends its whole family (RFC 9700, 4.14.2).
+    """
+    found = find_refresh_token(parameters["refresh_token"]) if parameters.get("refresh_token") else None
+    user = found.user if found else None
+    if user is not None and accounts.states(user, client, now) and found is not None and found.application == client:
+        audit.record("token.refused", outcome="refused", reason="account", user=user, client=client, address=address)
+        return OAuthAnswer(400, {"error": "invalid_grant"})
+    done = server.exchange(client, parameters, found)
+    with transaction.atomic():
+        if done.reused and done.session is not None:
+            end_session(done.session, "refresh token reused", now)
+            reason = "refresh_token_reused"
+        else:
+            reason = "" if done.status == 200 else str(done.document.get("error", ""))
+        audit.record(
+            "token.refreshed" if parameters["grant_type"] == "refresh_token" else "token.issued",
+            outcome="success" if done.status == 200 else "refused",
+            reason=reason,
+            user=user,
+            client=client,
+            address=address,
+        )
+    return OAuthAnswer(done.status, done.document)
+
+
+def bearer(token: str, now: datetime) -> Bearer | None:
+    """Who presents this access token; None when it is not ours, is over, was revoked, or its session has ended."""
+    found = jwt.read(token, typ="at+jwt", now=now)
+    if found is None:
+        return None
+    kept = (
+        AccessToken.objects.select_related("session", "user", "application")
+        .filter(token_checksum=checksum(token), expires__gt=now)
+        .first()
+    )
+    if kept is None or not kept.application.is_active or (kept.session and kept.session.ended_at is not None):
+        return None
+    if kept.user is not None and accounts.states(kept.user, None, now):
+        return None
+    return Bearer(found, kept.user)
+
+
+def refresh_is_live(token: str, client: Client, now: datetime) -> RefreshToken | None:
+    """The client's own refresh token when it could be used now: what introspection asks (RFC 7662)."""
+    found = find_refresh_token(token)
+    if found is None or found.application_id != client.pk or found.revoked is not None or found.expires <= now:
+        return None
+    return found if found.session is not None and found.session.ended_at is None else None
+
+
+def end_session(session: Session, reason: str, now: datetime) -> None:
+    """End one family; its access tokens are refused here from now on."""
+    Session.objects.filter(pk=session.pk, ended_at__isnull=True).update(ended_at=now, end_reason=reason[:32])
+
+
+def end_sessions(user: User, reason: str, now: datetime) -> int:
+    """End every session of the account, at clients and in browsers; how many there were."""
+    User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
+    return Session.objects.filter(user=user, ended_at__isnull=True).update(ended_at=now, end_reason=reason[:32])

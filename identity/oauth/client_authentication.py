@@ -1,0 +1,55 @@
+"""Which client is calling: HTTP Basic or the body (RFC 6749, 2.3.1), once, in one way."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import unquote_plus
+
+from identity.models import Client
+from identity.oauth import client_secrets
+
+
+class ClientRefusal(StrEnum):
+    INVALID_CLIENT = "invalid_client"
+    TWO_WAYS_AT_ONCE = "invalid_request"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the caller showed. `by_basic` decides whether a refusal carries WWW-Authenticate."""
+
+    client_id: str
+    client_secret: str
+    by_basic: bool
+
+
+def credentials(authorization: str, client_id: str, client_secret: str) -> Credentials | None:
+    """The credentials of header and body together; None when they contradict or repeat each other."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return Credentials(client_id, client_secret, by_basic=False)
+    try:
+        name, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return Credentials("", "", by_basic=True)
+    name, secret = unquote_plus(name), unquote_plus(secret)
+    if client_secret or (client_id and client_id != name) or not colon:
+        return None
+    return Credentials(name, secret, by_basic=True)
+
+
+def find(shown: Credentials) -> Client | None:
+    """The client whose credentials these are, with the installation's rules joined; None for all else alike."""
+    if not shown.client_id or "\x00" in shown.client_id or len(shown.client_id) > 255:
+        return None
+    client = (
+        Client.objects.select_related("installation", "installation__mfa_policy", "mfa_policy")
+        .filter(client_id=shown.client_id, is_active=True)
+        .first()
+    )
+    if client is None:
+        return None
+    if client.is_public:
+        return None if shown.client_secret else client
+    return client if client_secrets.matches(client, shown.client_secret) else None

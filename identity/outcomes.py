@@ -1,0 +1,73 @@
+"""What identity's steps end with."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from identity.models import Client, User
+
+
+class AccountState(StrEnum):
+    """Why an account may not sign in although its password is right."""
+
+    NOT_APPROVED = "not_approved"
+    DISABLED = "disabled"
+    LOCKED_BY_ADMINISTRATOR = "locked_by_administrator"
+    NOT_YET_AVAILABLE = "not_yet_available"
+    EXPIRED = "expired"
+    NOT_AUTHORIZED = "not_authorized"
+
+
+class PasswordState(StrEnum):
+    """What is to be said about a right password."""
+
+    MUST_CHANGE = "must_change"
+    TOO_WEAK = "too_weak"
+    EXPIRED = "expired"
+    LAST_GRACE_LOGIN = "last_grace_login"
+
+
+class PasswordRefusal(StrEnum):
+    WRONG = "wrong"
+    LOCKED_OUT = "locked_out"
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordVerdict:
+    """The password step's own answer. `user` is there only when the password was right."""
+
+    user: "User | None" = None
+    refusal: PasswordRefusal | None = None
+    one_try_left: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedSignIn:
+    """The proof that somebody signed in, and how. Tokens are given for nothing else.
+
+    Only `mfa.flows.sign_in` makes one; `tests/promises` looks that nobody else does.
+    """
+
+    user: "User"
+    client: "Client"
+    scopes: tuple[str, ...]
+    amr: tuple[str, ...]
+    acr: str
+    auth_time: datetime
+    address: str
+    user_agent: str
+    request_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedTokens:
+    """What the client gets. Lifetimes in seconds."""
+
+    access_token: str
+    expires_in: int
+    scope: str
+    refresh_token: str | None
+    id_token: str | None
+    session_id: str
