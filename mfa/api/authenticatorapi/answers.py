@@ -1,0 +1,57 @@
+"""What every answer of these calls has in common: nothing of it is for a cache, a referrer or a sniffing browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec
+
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.views.decorators.csrf import csrf_exempt
+
+from identity.errors import InvalidParameters
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+TEXT: Final = "text/plain; charset=utf-8"
+HTML: Final = "text/html; charset=utf-8"
+
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Pragma": "no-cache",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def answer(
+    body: str | bytes, content_type: str = TEXT, *, status: int = 200, retry_after: int | None = None
+) -> HttpResponse:
+    """An answer with the headers that all of them carry."""
+    response = HttpResponse(body, status=status, headers={"Content-Type": content_type, **_HEADERS})
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def page(view: View[P]) -> View[P]:
+    """A view for GET and POST from callers without cookies, hence without CSRF; what it cannot read is refused."""
+
+    @csrf_exempt
+    @wraps(view)
+    def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if request.method not in ("GET", "POST", "HEAD"):
+            return _with_headers(HttpResponseNotAllowed(["GET", "HEAD", "POST"]))
+        try:
+            return view(request, *args, **kwargs)
+        except InvalidParameters as refused:
+            return answer(f"invalid_request: {refused.detail}", status=refused.status)
+
+    return wrapper
+
+
+def _with_headers(response: HttpResponse) -> HttpResponse:
+    for name, value in _HEADERS.items():
+        response.headers[name] = value
+    return response
