@@ -21,6 +21,7 @@ COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 
 ##@ Run it
 .PHONY: setup
 setup: $(DEMO_STAMP) ## Make .venv/ with everything that the server and the demo need
+	@echo "$(VENV)/ is ready."
 
 .PHONY: serve
 serve: $(DEMO_STAMP) ## Migrate, then serve on PORT (5000)
@@ -37,11 +38,12 @@ setup-test: $(DEVELOPMENT_STAMP) ## Add what the tests and linters need, and Chr
 
 .PHONY: test
 test: setup-test ## Run the whole suite, on PostgreSQL and then on SQLite (ARGS=… for pytest)
-	@mkdir -p var/coverage
-	echo "== PostgreSQL =="
-	STEPWARD_TEST_DATABASE=postgresql $(PY) -m pytest -n $(TEST_WORKERS) $(ARGS)
-	echo "== SQLite =="
-	STEPWARD_TEST_DATABASE=sqlite $(PY) -m pytest -n $(TEST_WORKERS) -m "not postgresql_only" $(ARGS)
+	@failed=0
+	for database in postgresql sqlite; do
+		echo "== $$database =="
+		STEPWARD_TEST_DATABASE=$$database $(PY) -m pytest -n $(TEST_WORKERS) $(ARGS) || failed=1
+	done
+	exit $$failed
 
 .PHONY: check
 check: $(DEVELOPMENT_STAMP) ## Lint, types, import arrows, migrations, deployment settings, locks

@@ -6,10 +6,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.support.server import Server, running
 from tests.support.services import chosen_database
+
+# Two busy cores are no reason to call a property slow; what it finds is kept under var/.
+hypothesis.settings.register_profile("stepward", deadline=None)
+hypothesis.settings.load_profile("stepward")
+hypothesis.configuration.set_hypothesis_home_dir("var/cache/hypothesis")
 
 
 def pytest_configure() -> None:
@@ -55,3 +61,21 @@ def start_server(start_servers: Callable[..., list[Server]]) -> Callable[..., Se
         return start_servers(provisioned, **how)[0]
 
     return start
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One Chromium for all browser tests of a worker."""
+    from tests.support.browser import chromium
+
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A fresh page; what it complains of in its console fails the test."""
+    from tests.support import browser as support
+
+    with support.page(browser) as opened:
+        yield opened
