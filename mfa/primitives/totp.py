@@ -29,9 +29,9 @@ _ASCII_DIGITS: Final = frozenset("0123456789")
 _BASE32_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz234567")
 
 
-def new_secret() -> bytes:
-    """A shared secret of 160 bits, straight from the operating system."""
-    return secrets.token_bytes(SECRET_BYTES)
+def new_secret(length: int = SECRET_BYTES) -> bytes:
+    """A shared secret of 160 bits, or of `length` bytes, straight from the operating system."""
+    return secrets.token_bytes(length)
 
 
 def base32(secret: bytes) -> str:

@@ -1,0 +1,1 @@
+"""The stateless calls for new callers: JSON in the body, clear errors, nothing kept."""
