@@ -55,7 +55,7 @@ class Fields:
 
     def secret(self, name: str) -> str | None:
         """Text that is neither trimmed nor quoted in a message; None when left out."""
-        value = self._take(name, str, "text", None)
+        value: str | None = self._take(name, str, "text", None)
         if value is not None and any(unicodedata.category(character) == "Cs" for character in value):
             self.refuse(name, "holds characters that cannot be kept")
             return None

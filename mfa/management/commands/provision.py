@@ -1,10 +1,7 @@
 """`manage.py provision FILE`: bring clients, groups, policies and users to the state that a file declares."""
 
-import logging
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ from django.utils import timezone
 
 from mfa.flows import provisioning
 from mfa.flows.provisioning.document import MAXIMUM_BYTES
+from mfa.management.terminal import quiet_audit_log
 
 
 class Command(BaseCommand):
@@ -25,7 +23,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             declared = provisioning.read(_content(options["file"]))
-            with _quiet():
+            with quiet_audit_log():
                 found = provisioning.bring_about(declared, timezone.now(), dry_run=options["dry_run"])
         except provisioning.NotAcceptable as refused:
             lines = "\n".join(f"  {problem}" for problem in refused.problems)
@@ -33,18 +31,6 @@ class Command(BaseCommand):
         for change in found:
             self.stdout.write(str(change))
         self.stdout.write(_summary(len(found), options["dry_run"]))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The audit trail keeps each change; on the terminal the lines for people are enough."""
-    log = logging.getLogger("stepward.audit")
-    before = log.level
-    log.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        log.setLevel(before)
 
 
 def _content(name: str) -> bytes:
