@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("identity.api.health_urls")),
     path("", include("identity.api.urls")),
     path("", include("mfa.api.visualguard.urls")),
     path("", include("mfa.web.urls")),
@@ -12,7 +13,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 
 if settings.STATELESS_API:
-    urlpatterns.append(path("", include("mfa.api.authenticatorapi.urls")))
+    urlpatterns += [
+        path("", include("mfa.api.authenticatorapi.urls")),
+        path("", include("mfa.api.totp.urls")),
+        path("", include("mfa.web.stateless_urls")),
+    ]
 
 handler400 = "identity.api.problems.bad_request"
 handler403 = "identity.api.problems.forbidden"

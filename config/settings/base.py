@@ -9,6 +9,7 @@ VAR_DIR = environment.VAR_DIR
 
 PORT = environment.integer("PORT", 5000, minimum=1, maximum=65535)
 PUBLIC_URL = environment.public_url(PORT)
+BIND_ADDRESS = environment.env.str("BIND_ADDRESS", default="") or "0.0.0.0"  # noqa: S104  Hosts are checked by name.
 ALLOWED_HOSTS = environment.allowed_hosts(PUBLIC_URL)
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TRUSTED_PROXIES = environment.integer("TRUSTED_PROXIES", 0, minimum=0, maximum=10)
@@ -16,6 +17,8 @@ RATE_LIMIT = environment.integer("RATE_LIMIT", 6000, minimum=0, maximum=10_000_0
 REDIS_URL = environment.env.str("REDIS_URL", default="")
 EMAIL_URL = environment.env.str("EMAIL_URL", default="")
 SMS_URL = environment.env.str("SMS_URL", default="")
+# Development shows a text message where no gateway is named; elsewhere it is refused.
+SMS_TO_CONSOLE = False
 STATELESS_API = environment.switch("STATELESS_API", default=True)
 STATELESS_SECRET_MODE = environment.choice("STATELESS_SECRET_MODE", "documented", ("documented", "legacy"))
 REQUEST_LIFETIME = environment.integer("REQUEST_LIFETIME", 600, minimum=60, maximum=3600)
@@ -116,8 +119,23 @@ LOGGING = {
         "oauthlib": {"level": "CRITICAL", "propagate": False},
         # It writes the number, the address and the URL of the gateway.
         "apprise": {"level": "CRITICAL", "propagate": False},
+        # It writes the path of a gateway that it could not reach, and in that path stands the number.
+        "urllib3": {"level": "CRITICAL", "propagate": False},
     },
 }
+
+_mail = environment.mail_server(EMAIL_URL)
+EMAIL_BACKEND = _mail.backend
+EMAIL_HOST = _mail.host
+EMAIL_PORT = _mail.port
+EMAIL_HOST_USER = _mail.user
+EMAIL_HOST_PASSWORD = _mail.password
+EMAIL_USE_SSL = _mail.implicit_tls
+EMAIL_USE_TLS = _mail.start_tls
+EMAIL_TIMEOUT = 10  # Seconds for each step of the conversation with the mail server.
+DEFAULT_FROM_EMAIL = environment.env.str("DEFAULT_FROM_EMAIL", default="") or environment.from_address(PUBLIC_URL)
+
+CELERY_APP = "config.celery.app"
 
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_NAME = "stepward_session"

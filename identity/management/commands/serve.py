@@ -53,7 +53,10 @@ class Command(BaseCommand):
         background = [] if options["web_only"] or not settings.REDIS_URL else [worker_command(), beat_command(folder)]
         plan = {"web": web_command(), "background": background, "folder": str(folder), "grace": GRACE_SECONDS}
         log.info(
-            "serving", url=settings.PUBLIC_URL, port=settings.PORT, processes=settings.WEB_WORKERS,
+            "serving",
+            url=settings.PUBLIC_URL,
+            port=settings.PORT,
+            processes=settings.WEB_WORKERS,
             background=bool(background),
         )
         connection.close_pool() if connection.vendor == "postgresql" else connection.close()
@@ -94,7 +97,7 @@ def web_command() -> list[str]:
         # Ends idle and dripping connections alike.
         *("--http1-header-read-timeout", "15000", "--http1-buffer-size", str(64 * 1024)),
         *("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", str(GRACE_SECONDS)),
-        *("--no-access-log", "--log-level", "warning", "config.wsgi:application"),
+        *("--no-access-log", "--log-level", "error", "config.wsgi:application"),
     ]
 
 
