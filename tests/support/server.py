@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from tests.support.databases import ROOT, fresh_database, manage
 
@@ -49,6 +49,15 @@ class Server:
         self.process.wait()
 
 
+class Options(TypedDict):
+    """How `serve` starts a server."""
+
+    workers: int
+    threads: int
+    background: bool
+    environment: Mapping[str, str] | None
+
+
 @contextmanager
 def serve(
     database_url: str,
@@ -56,9 +65,13 @@ def serve(
     *,
     workers: int = 1,
     threads: int = 8,
+    background: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """Start one server on a free port and wait until it answers; `environment` wins over everything else said here."""
+    """Start one server on a free port and wait until it answers; `environment` wins over everything else said here.
+
+    `background` lets it start its Celery worker and beat too, where REDIS_URL is set.
+    """
     port = _free_port()
     said = {
         "DJANGO_SETTINGS_MODULE": "config.settings.test",
@@ -73,7 +86,7 @@ def serve(
     log = folder / f"server-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), "serve"],
+            [sys.executable, str(ROOT / "manage.py"), "serve", "--no-migrate", *([] if background else ["--web-only"])],
             cwd=ROOT,
             env={**os.environ, **said},
             stdin=subprocess.DEVNULL,
@@ -97,16 +110,15 @@ def running(
     processes: int = 1,
     workers: int = 1,
     threads: int = 8,
+    background: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[list[Server]]:
     """`processes` servers on one fresh database that was brought to the state that `provisioned` declares."""
     with ExitStack() as stack:
         url = stack.enter_context(fresh_database(folder))
         provision(url, provisioned, environment)
-        yield [
-            stack.enter_context(serve(url, folder, workers=workers, threads=threads, environment=environment))
-            for _ in range(processes)
-        ]
+        how: Options = {"workers": workers, "threads": threads, "background": background, "environment": environment}
+        yield [stack.enter_context(serve(url, folder, **how)) for _ in range(processes)]
 
 
 def provision(database_url: str, declared: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> str:
