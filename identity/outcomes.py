@@ -36,9 +36,14 @@ class PasswordRefusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PasswordVerdict:
-    """The password step's own answer. `user` is there only when the password was right."""
+    """The password step's own answer. `user` is there only when the password was right.
+
+    `account` is whom the name belongs to, if anybody: for the audit trail, and for nothing else.
+    """
 
     user: "User | None" = None
+    account: "User | None" = None
+    account_locked_now: bool = False
     refusal: PasswordRefusal | None = None
     one_try_left: bool = False
 

@@ -111,8 +111,9 @@ def admit(
 
 
 def count_wrong(admission: Admission, installation: Installation, now: datetime, *, user: User | None) -> bool:
-    """Let the admitted try stand as wrong; True when it has locked the name out, here or for every network."""
-    locked_here = admission.number >= admission.limit and _lock(admission.keys[0], installation, now)
+    """Let the admitted try stand as wrong; True when the account is now locked for every network."""
+    if admission.number >= admission.limit:
+        _lock(admission.keys[0], installation, now)
     with connection.cursor() as cursor:
         cursor.execute(
             _COUNT_ACCOUNT_WIDE,
@@ -125,7 +126,7 @@ def count_wrong(admission: Admission, installation: Installation, now: datetime,
                 "user": user.pk if user else None,
             },
         )
-        return bool(cursor.fetchone()[0]) or locked_here
+        return bool(cursor.fetchone()[0])
 
 
 def count_right(admission: Admission) -> None:
@@ -143,18 +144,22 @@ def is_locked_out(user: User, now: datetime) -> bool:
     return PasswordTries.objects.filter(user=user, locked_until__gt=_milliseconds(now)).exists()
 
 
-def _lock(key: str, installation: Installation, now: datetime) -> bool:
+def _lock(key: str, installation: Installation, now: datetime) -> None:
     until = _milliseconds(now + timedelta(seconds=installation.lockout_unlock_after))
-    return PasswordTries.objects.filter(
-        key=key, locked_until=0, failures__gte=installation.lockout_attempts
-    ).update(locked_until=until) == 1
+    PasswordTries.objects.filter(key=key, locked_until=0, failures__gte=installation.lockout_attempts).update(
+        locked_until=until
+    )
 
 
 def _keys(name_key: str, source: str) -> tuple[str, str]:
-    network = source if source.startswith("device:") else network_of(source)
+    if source.startswith("device:"):
+        # A remembered device has counts of its own: a stranger cannot lock its owner out (ATTACKS A20).
+        here, everywhere = source, f"{source} in a row"
+    else:
+        here, everywhere = network_of(source), "every network"
     return (
-        secret_store.digest("password-tries", f"{name_key}\x00{network}"),
-        secret_store.digest("password-tries", f"{name_key}\x00*"),
+        secret_store.digest("password-tries", f"{name_key}\x00{here}"),
+        secret_store.digest("password-tries", f"{name_key}\x00{everywhere}"),
     )
 
 

@@ -23,15 +23,20 @@ def check(typed_name: str, password: str, source: str, installation: Installatio
     user = User.objects.filter(username_key=name_key).select_related("data_key").first()
     admission = lockout.admit(name_key, source, installation, now, user=user)
     if admission is None:
-        return PasswordVerdict(refusal=PasswordRefusal.LOCKED_OUT)
+        return PasswordVerdict(account=user, refusal=PasswordRefusal.LOCKED_OUT)
     if not hashing.matches(password, user.password if user else None):
-        lockout.count_wrong(admission, installation, now, user=user)
-        return PasswordVerdict(refusal=PasswordRefusal.WRONG, one_try_left=admission.one_left_after_this)
+        locked_now = lockout.count_wrong(admission, installation, now, user=user)
+        return PasswordVerdict(
+            account=user,
+            refusal=PasswordRefusal.WRONG,
+            one_try_left=admission.one_left_after_this,
+            account_locked_now=locked_now,
+        )
     assert user is not None  # noqa: S101  Nobody's hash never matches.
     lockout.count_right(admission)
     if hashing.is_out_of_date(user.password):
         _upgrade(user, password)
-    return PasswordVerdict(user=user)
+    return PasswordVerdict(user=user, account=user)
 
 
 def problems(password: str, user: User, installation: Installation) -> list[str]:

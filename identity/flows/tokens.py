@@ -145,3 +145,19 @@ def end_sessions(user: User, reason: str, now: datetime) -> int:
     """End every session of the account, at clients and in browsers; how many there were."""
     User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
     return Session.objects.filter(user=user, ended_at__isnull=True).update(ended_at=now, end_reason=reason[:32])
+
+
+def revoke(client: Client, token: str, now: datetime) -> None:
+    """End the session of the client's own token (RFC 7009, 2.1); another client's is left alone."""
+    for model in (RefreshToken, AccessToken):
+        found = model.objects.select_related("session", "user").filter(
+            token_checksum=checksum(token), application=client
+        ).first()
+        if found is None:
+            continue
+        with transaction.atomic():
+            if found.session is not None:
+                end_session(found.session, "revoked", now)
+            else:
+                found.delete()
+            audit.record("token.revoked", user=found.user, client=client)

@@ -130,17 +130,6 @@ class StepwardValidator(OAuth2Validator):  # type: ignore[misc]
     ) -> bool:
         return scopes.granted(client, wanted) is not None
 
-    def revoke_token(self, token: str, token_type_hint: str, request: Request, *args: Any, **kwargs: Any) -> None:
-        """End the session that the client's own token belongs to (RFC 7009, 2.1); another's is not touched."""
-        for model in (RefreshToken, AccessToken):
-            found = model.objects.filter(token_checksum=checksum(token), application=request.client).first()
-            if found is not None and found.session_id is not None:
-                Session.objects.filter(pk=found.session_id, ended_at__isnull=True).update(
-                    ended_at=timezone.now(), end_reason="revoked"
-                )
-            elif found is not None:
-                found.delete()
-
     @staticmethod
     def _spend(old: RefreshToken, now: Any) -> bool:
         return RefreshToken.objects.filter(pk=old.pk, revoked__isnull=True).update(revoked=now) == 1

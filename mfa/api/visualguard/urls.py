@@ -1,5 +1,29 @@
-"""Addresses."""
+"""Sections 2 and 3 of the contract. Method names are matched without case."""
 
-from django.urls import URLPattern
+from collections.abc import Callable
 
-urlpatterns: list[URLPattern] = []
+from django.http import HttpResponseBase
+from django.urls import URLPattern, path, re_path
+
+from mfa.api.visualguard import enrolment_views as views
+from mfa.api.visualguard.token_view import TokenView
+from mfa.models.authenticator import Kind
+
+_CALLS: dict[str, Callable[..., HttpResponseBase]] = {
+    "EnrollUserToMicrosoftAuthenticatorByImage": views.QrImageView.as_view(),
+    "EnrollUserToMicrosoftAuthenticatorByBytes": views.QrBytesView.as_view(),
+    "ValidateMicrosoftTOTP": views.ConfirmView.as_view(kind=Kind.APP),
+    "ValidateEmail": views.ConfirmView.as_view(kind=Kind.EMAIL),
+    "ValidateMobileNumber": views.ConfirmView.as_view(kind=Kind.SMS),
+    "SendEmailVerification": views.SendView.as_view(kind=Kind.EMAIL),
+    "SendMobileNumberVerification": views.SendView.as_view(kind=Kind.SMS),
+    "CancelEnrollment": views.CancelView.as_view(),
+    "GetRecoveryCodes": views.RecoveryCodesView.as_view(),
+    "StartEnrollment": views.StartView.as_view(),
+    "GetEnrollmentInformation": views.InformationView.as_view(),
+}
+
+urlpatterns: list[URLPattern] = [
+    path("connect/token", TokenView.as_view(), name="token"),
+    *[re_path(rf"^(?i:api/MFAEnrollment/{name})/?$", view, name=name) for name, view in _CALLS.items()],
+]
