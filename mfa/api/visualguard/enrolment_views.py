@@ -1,0 +1,274 @@
+"""`/api/MFAEnrollment/*`: the contract's section 3. Each view reads, calls one flow, and answers."""
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_exempt
+from drf_spectacular.utils import extend_schema
+from rest_framework.views import APIView
+
+from identity.api import parameters as reading
+from identity.api.parameters import Parameters
+from identity.api.problems import problem
+from identity.errors import InvalidParameters
+from identity.flows import tokens
+from mfa import conf
+from mfa.api.visualguard import schema
+from mfa.api.visualguard.token_view import origin_of
+from mfa.flows import enrolment
+from mfa.models import AuthenticationRequest, Enrolment
+from mfa.models.authenticator import Kind
+from mfa.outcomes import EnrolmentRefusal
+from mfa.primitives import provisioning_uri, qr_code, totp
+from mfa.verifiers.totp import enrolment_secret
+
+_SMALLEST, _LARGEST, _USUAL = 100, 1000, 300
+_FRESH_SECONDS = 600
+
+# The original's enrolment status of each refusal, its HTTP status, and a sentence for the developer who reads it.
+_REFUSALS: dict[EnrolmentRefusal, tuple[int, int | None, str]] = {
+    EnrolmentRefusal.NO_SUCH_REQUEST: (404, None, "No authentication request has this id."),
+    EnrolmentRefusal.REQUEST_OVER: (410, 4, "The authentication request is over. Sign in again."),
+    EnrolmentRefusal.TRANSPORT_NOT_ALLOWED: (403, 1, "The policy does not allow this transport."),
+    EnrolmentRefusal.FACTOR_DUE: (403, 134217729, "An authenticator is enrolled already. Pass it first."),
+    EnrolmentRefusal.INVITATION_MISSING: (403, 1, "The first enrolment needs an administrator's invitation."),
+    EnrolmentRefusal.ALREADY_CONFIRMED: (410, 2, "The enrolment was confirmed before."),
+    EnrolmentRefusal.NOT_BEGUN: (409, 1, "No enrolment was begun."),
+    EnrolmentRefusal.ENDED: (410, 4, "The enrolment ran out or was ended. Begin again."),
+    EnrolmentRefusal.WRONG_CODE: (400, 5, "The code is not right."),
+    EnrolmentRefusal.DESTINATION_NOT_OWN: (403, 1, "The account has another address or number on record."),
+    EnrolmentRefusal.DESTINATION_TAKEN: (409, 6, "Another account has this address."),
+    EnrolmentRefusal.DESTINATION_MALFORMED: (400, 1, "The destination is no address or number."),
+    EnrolmentRefusal.NOT_HANDED_OVER: (503, 1, "The message could not be handed over. Try again later."),
+    EnrolmentRefusal.ACCOUNT_CLOSED: (410, 4, "The account may not sign in any more."),
+    EnrolmentRefusal.TOO_MANY: (409, 1, "The account holds as many authenticators of this kind as it may."),
+    EnrolmentRefusal.NONE_DUE: (409, 1, "No recovery codes are due: they are shown once."),
+}
+
+
+class _Malformed(Exception):
+    """A parameter cannot be read; carries the answer."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        super().__init__()
+        self.response = response
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class EnrolmentView(APIView):
+    """What the calls share: parameters, the request that the id names, and the form of a refusal."""
+
+    def call(
+        self, request: HttpRequest, act: Callable[[AuthenticationRequest, Parameters, str], HttpResponse | EnrolmentRefusal]
+    ) -> HttpResponse:
+        """Find the request and act on it; `act` also gets the id itself, which answers repeat."""
+        try:
+            given = reading.read(getattr(request, "_request", request), query=True)
+            request_id = given.get("requestId")
+            if request_id is None:
+                return problem(400, "requestId is missing.")
+            found = enrolment.find(request_id if isinstance(request_id, str) else "", timezone.now())
+            outcome = found if isinstance(found, EnrolmentRefusal) else act(found, given, str(request_id))
+        except InvalidParameters as refusal:
+            return problem(refusal.status, refusal.detail)
+        except _Malformed as malformed:
+            return malformed.response
+        return outcome if isinstance(outcome, HttpResponse) else refused(outcome, str(request_id))
+
+
+def refused(refusal: EnrolmentRefusal, request_id: str) -> HttpResponse:
+    """A refusal as RFC 9457, with `Status` and `RequestId` where the contract says so."""
+    http_status, status, sentence = _REFUSALS[refusal]
+    extra = None if status is None else {"Status": status, "RequestId": request_id}
+    return problem(http_status, sentence, extra=extra)
+
+
+def done(request_id: str, **more: Any) -> HttpResponse:
+    return _json({"Status": 3, "RequestId": request_id, **more})
+
+
+class QrImageView(EnrolmentView):
+    """The QR as a picture: PNG, or SVG where `Accept` prefers it."""
+
+    @extend_schema(**schema.QR_IMAGE)
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.call(request, lambda found, given, _id: self._draw(request, found, given))
+
+    @extend_schema(**schema.QR_IMAGE_POST)
+    def post(self, request: HttpRequest) -> HttpResponse:
+        return self.get(request)
+
+    @staticmethod
+    def _draw(
+        request: HttpRequest, found: AuthenticationRequest, given: Parameters
+    ) -> HttpResponse | EnrolmentRefusal:
+        size = _size(given)
+        begun = enrolment.begin_app(found, origin_of(request), timezone.now())
+        if isinstance(begun, EnrolmentRefusal):
+            return begun
+        if _prefers(request, "image/svg+xml", over="image/png"):
+            return HttpResponse(qr_code.svg(_uri(begun), size), content_type="image/svg+xml")
+        return HttpResponse(qr_code.png(_uri(begun), size), content_type="image/png")
+
+
+class QrBytesView(EnrolmentView):
+    """The same PNG as a JSON base64 string, or raw where `Accept` asks for octets."""
+
+    @extend_schema(**schema.QR_BYTES)
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.call(request, lambda found, given, _id: self._draw(request, found, given))
+
+    @extend_schema(**schema.QR_BYTES_POST)
+    def post(self, request: HttpRequest) -> HttpResponse:
+        return self.get(request)
+
+    @staticmethod
+    def _draw(
+        request: HttpRequest, found: AuthenticationRequest, given: Parameters
+    ) -> HttpResponse | EnrolmentRefusal:
+        size = _size(given)
+        begun = enrolment.begin_app(found, origin_of(request), timezone.now())
+        if isinstance(begun, EnrolmentRefusal):
+            return begun
+        png = qr_code.png(_uri(begun), size)
+        if _prefers(request, "application/octet-stream", over="application/json"):
+            return HttpResponse(png, content_type="application/octet-stream")
+        return _json(base64.b64encode(png).decode())
+
+
+class ConfirmView(EnrolmentView):
+    """`ValidateMicrosoftTOTP`, `ValidateEmail`, `ValidateMobileNumber`."""
+
+    kind: Kind = Kind.APP
+
+    @extend_schema(**schema.CONFIRM)
+    def post(self, request: HttpRequest) -> HttpResponse:
+        def act(found: AuthenticationRequest, given: Parameters, request_id: str) -> HttpResponse | EnrolmentRefusal:
+            confirmed = enrolment.confirm(
+                found, self.kind, given.text("secureCode"), origin_of(request), timezone.now()
+            )
+            return confirmed if isinstance(confirmed, EnrolmentRefusal) else done(request_id)
+
+        return self.call(request, act)
+
+
+class SendView(EnrolmentView):
+    """`SendEmailVerification`, `SendMobileNumberVerification`."""
+
+    kind: Kind = Kind.EMAIL
+
+    @extend_schema(**schema.SEND)
+    def post(self, request: HttpRequest) -> HttpResponse:
+        def act(found: AuthenticationRequest, given: Parameters, request_id: str) -> HttpResponse | EnrolmentRefusal:
+            begun = enrolment.begin_delivered(
+                found, self.kind, given.text("destination", limit=254), origin_of(request), timezone.now()
+            )
+            return begun if isinstance(begun, EnrolmentRefusal) else done(request_id)
+
+        return self.call(request, act)
+
+
+class CancelView(EnrolmentView):
+    """`CancelEnrollment`: ends the pending enrolment, not the request."""
+
+    @extend_schema(**schema.CANCEL)
+    def post(self, request: HttpRequest) -> HttpResponse:
+        def act(found: AuthenticationRequest, given: Parameters, request_id: str) -> HttpResponse:
+            enrolment.cancel(found, origin_of(request), timezone.now())
+            return done(request_id)
+
+        return self.call(request, act)
+
+
+class RecoveryCodesView(EnrolmentView):
+    """`GetRecoveryCodes`: ten codes, once."""
+
+    @extend_schema(**schema.RECOVERY_CODES)
+    def post(self, request: HttpRequest) -> HttpResponse:
+        def act(found: AuthenticationRequest, given: Parameters, request_id: str) -> HttpResponse | EnrolmentRefusal:
+            codes = enrolment.take_recovery_codes(found, origin_of(request), timezone.now())
+            return codes if isinstance(codes, EnrolmentRefusal) else done(request_id, RecoveryCodes=codes)
+
+        return self.call(request, act)
+
+
+class InformationView(EnrolmentView):
+    """`GetEnrollmentInformation`."""
+
+    @extend_schema(**schema.INFORMATION)
+    def get(self, request: HttpRequest) -> HttpResponse:
+        def act(found: AuthenticationRequest, given: Parameters, request_id: str) -> HttpResponse:
+            known = enrolment.information(found, timezone.now())
+            document: dict[str, Any] = {
+                "RequestId": request_id,
+                "UserName": found.typed_name,
+                "Expiration": found.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "TransportModes": [int(kind) for kind in known.kinds],
+                "DisplayTransportModes": [kind.label for kind in known.kinds],
+            }
+            if known.secret is not None:
+                document["ManualEntryKey"] = totp.base32(known.secret)
+                document["OtpAuthUri"] = _uri_of(known.secret, found)
+            return _json(document)
+
+        return self.call(request, act)
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class StartView(APIView):
+    """`StartEnrollment`: an id that serves only an enrolment, for who has just shown a second factor."""
+
+    @extend_schema(**schema.START)
+    def post(self, request: HttpRequest) -> HttpResponse:
+        now = timezone.now()
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        bearer = tokens.bearer(token.strip(), now) if scheme.lower() == "bearer" else None
+        if bearer is None or bearer.user is None:
+            response = problem(401, "A bearer access token is needed.")
+            response["WWW-Authenticate"] = 'Bearer error="invalid_token"' if token else "Bearer"
+            return response
+        if "IdentityServerApi" not in bearer.scopes:
+            return _step_up("insufficient_scope", "The token lacks the scope IdentityServerApi.")
+        fresh = now.timestamp() - float(bearer.claims["auth_time"]) <= _FRESH_SECONDS
+        if "mfa" not in bearer.claims["amr"] or not fresh:
+            return _step_up("insufficient_user_authentication", "A second factor within the last ten minutes is needed.")
+        return done(enrolment.start_signed_in(bearer.user, origin_of(request), now))
+
+
+def _step_up(error: str, sentence: str) -> HttpResponse:
+    """403, with what to ask the authorization server for (RFC 9470)."""
+    response = problem(403, sentence)
+    response["WWW-Authenticate"] = f'Bearer error="{error}", acr_values="2", max_age="{_FRESH_SECONDS}"'
+    return response
+
+
+def _uri(begun: Enrolment) -> str:
+    return _uri_of(enrolment_secret(begun), begun.request)
+
+
+def _uri_of(secret: bytes, found: AuthenticationRequest) -> str:
+    return provisioning_uri.provisioning_uri(secret, issuer=conf.issuer(), account=found.user.username)
+
+
+def _size(given: Parameters) -> int:
+    value = given.get("size")
+    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    if value is None or text == "":
+        return _USUAL
+    if text.isascii() and text.isdigit() and len(text) <= 4 and _SMALLEST <= int(text) <= _LARGEST:
+        return int(text)
+    raise _Malformed(problem(400, f"size is no whole number from {_SMALLEST} to {_LARGEST}."))
+
+
+def _prefers(request: HttpRequest, media_type: str, *, over: str) -> bool:
+    """Whether `Accept` ranks the one above the other (RFC 9110, 12.5.1)."""
+    return request.get_preferred_type([over, media_type]) == media_type
+
+
+def _json(document: object) -> HttpResponse:
+    return HttpResponse(json.dumps(document), content_type="application/json")

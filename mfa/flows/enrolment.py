@@ -1,0 +1,333 @@
+"""Enrolment: begin, confirm, cancel (the contract's section 3). The request's id is the credential."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from identity.flows import accounts, audit
+from identity.models import User
+from mfa import secret_store
+from mfa.flows import challenge, notices, policy, recovery, remembered_devices, requests, tries
+from mfa.models import Authenticator, AuthenticationRequest, Enrolment, RecoveryCodeSet
+from mfa.models.authentication_request import PassedBy, Purpose, RequestState
+from mfa.models.authenticator import EnrolmentState, Kind
+from mfa.outcomes import EnrolmentRefusal, HandOver, Origin
+from mfa.primitives import destinations, totp
+from mfa.verifiers import delivered_code
+from mfa.verifiers import totp as totp_verifier
+
+# How often one request may begin anew, and how many authenticators of one kind an account may hold.
+BEGINNINGS_OF_A_REQUEST = 10
+AUTHENTICATORS_OF_A_KIND = 5
+_LABELS = {Kind.APP: "Authenticator app", Kind.EMAIL: "E-mail", Kind.SMS: "Text message"}
+
+
+@dataclass(frozen=True, slots=True)
+class Information:
+    """What `GetEnrollmentInformation` tells."""
+
+    request: AuthenticationRequest
+    kinds: tuple[Kind, ...]
+    secret: bytes | None
+
+
+def find(request_id: str, now: datetime) -> AuthenticationRequest | EnrolmentRefusal:
+    """The request that an id names for an enrolment. Unknown and malformed ids, and those of a change of password,
+    are alike; ids that were good once are told to be over.
+    """
+    request = requests.find(request_id)
+    if request is None or request.purpose == Purpose.PASSWORD_CHANGE:
+        return EnrolmentRefusal.NO_SUCH_REQUEST
+    if request.state == RequestState.CANCELLED or request.expires_at <= now:
+        return EnrolmentRefusal.REQUEST_OVER
+    return request
+
+
+def begin_app(request: AuthenticationRequest, origin: Origin, now: datetime) -> Enrolment | EnrolmentRefusal:
+    """The pending app enrolment of the request; begun at the first call, the same at every further one."""
+    pending = _pending(request, Kind.APP, now)
+    if pending is not None:
+        return _not_now(request, Kind.APP) or pending
+    with transaction.atomic():
+        accounts.lock_row(request.user_id)
+        pending = _pending(request, Kind.APP, now)
+        if pending is not None:
+            return _not_now(request, Kind.APP) or pending
+        return _begin(request, Kind.APP, "", origin, now)
+
+
+def begin_delivered(
+    request: AuthenticationRequest, kind: Kind, typed_destination: str, origin: Origin, now: datetime
+) -> Enrolment | EnrolmentRefusal:
+    """Begin with an address or a number, and send it a code. A further call begins anew: one code is good at a time."""
+    canonical = destinations.canonical_email if kind == Kind.EMAIL else destinations.canonical_phone
+    destination = canonical(typed_destination)
+    if destination is None:
+        return EnrolmentRefusal.DESTINATION_MALFORMED
+    with transaction.atomic():
+        user = accounts.lock_row(request.user_id)
+        # A password thief must not enrol his own mailbox.
+        recorded = user.email if kind == Kind.EMAIL else user.mobile_phone
+        if recorded and canonical(recorded) != destination:
+            return _not_now(request, kind) or EnrolmentRefusal.DESTINATION_NOT_OWN
+        Enrolment.objects.filter(request=request, kind=kind, state=EnrolmentState.PENDING).update(
+            state=EnrolmentState.CANCELLED, code_digest=""
+        )
+        begun = _begin(request, kind, destination, origin, now)
+    if isinstance(begun, EnrolmentRefusal):
+        return begun
+    if challenge.send_enrolment_code(begun, origin, now) == HandOver.FAILED:
+        return EnrolmentRefusal.NOT_HANDED_OVER
+    return begun
+
+
+def information(request: AuthenticationRequest, now: datetime) -> Information:
+    """Whose enrolment it is, until when, what may be enrolled, and the key while an app enrolment is pending."""
+    asked = policy.effective(request.user, request.client)
+    enrolled = set(request.user.authenticators.values_list("kind", flat=True))
+    pending = _pending(request, Kind.APP, now) if _not_now(request, Kind.APP) is None else None
+    return Information(
+        request=request,
+        kinds=tuple(kind for kind in asked.kinds if kind not in enrolled),
+        secret=totp_verifier.enrolment_secret(pending) if pending else None,
+    )
+
+
+def confirm(
+    request: AuthenticationRequest, kind: Kind, submitted: str, origin: Origin, now: datetime
+) -> Authenticator | EnrolmentRefusal:
+    """Confirm the pending enrolment with a code: counted first, compared then, spent with the confirmation."""
+    enrolment = _latest(request, kind)
+    if enrolment is None:
+        return _not_now(request, kind) or EnrolmentRefusal.NOT_BEGUN
+    if enrolment.state == EnrolmentState.CONFIRMED:
+        return EnrolmentRefusal.ALREADY_CONFIRMED
+    if enrolment.state != EnrolmentState.PENDING or enrolment.expires_at <= now:
+        return EnrolmentRefusal.ENDED
+    refusal = _not_now(request, kind)
+    if refusal is not None:
+        return refusal
+    number = tries.admit_to_enrolment(enrolment)
+    if not number:
+        return EnrolmentRefusal.ENDED
+    step = _confirming_step(enrolment, submitted, now)
+    if step is None:
+        if number >= tries.TRIES_OF_AN_ENROLMENT:
+            _end(enrolment, EnrolmentState.ENDED)
+        _record(request, "enrolment.code_refused", origin, outcome="refused", reason="wrong_code", kind=kind)
+        return EnrolmentRefusal.WRONG_CODE
+    with transaction.atomic():
+        return _confirm(request, enrolment, step, origin, now)
+
+
+def cancel(request: AuthenticationRequest, origin: Origin, now: datetime) -> bool:
+    """End the request's pending enrolments, and not the request; whether there was one."""
+    with transaction.atomic():
+        ended = [
+            enrolment
+            for enrolment in request.enrolments.filter(state=EnrolmentState.PENDING)
+            if _end(enrolment, EnrolmentState.CANCELLED)
+        ]
+        for enrolment in ended:
+            _record(request, "enrolment.cancelled", origin, kind=Kind(enrolment.kind))
+    return bool(ended)
+
+
+def take_recovery_codes(request: AuthenticationRequest, origin: Origin, now: datetime) -> list[str] | EnrolmentRefusal:
+    """The ten codes, once, after the request confirmed the account's first enrolment."""
+    with transaction.atomic():
+        due = AuthenticationRequest.objects.filter(pk=request.pk, recovery_codes_due=True).update(
+            recovery_codes_due=False
+        )
+        if not due:
+            return EnrolmentRefusal.NONE_DUE
+        return recovery.make_codes(request.user, now, origin)
+
+
+def start_signed_in(user: User, origin: Origin, now: datetime) -> str:
+    """A fresh id that serves only an enrolment, for somebody who has just shown a second factor."""
+    with transaction.atomic():
+        request_id, request = requests.open_request(
+            user,
+            None,
+            typed_name=user.username,
+            scopes=[],
+            findings=[],
+            origin=origin,
+            now=now,
+            purpose=Purpose.ENROLMENT,
+            passed_by=PassedBy.CODE,
+        )
+        audit.record("enrolment.allowed", user=user, address=origin.address, request_ref=request.ref)
+    return request_id
+
+
+def _not_now(request: AuthenticationRequest, kind: Kind) -> EnrolmentRefusal | None:
+    """Why the request may not enrol this kind; None when it may."""
+    if request.enrolment_confirmed_at is not None:
+        return EnrolmentRefusal.ALREADY_CONFIRMED
+    asked = policy.effective(request.user, request.client)
+    if kind not in asked.kinds:
+        return EnrolmentRefusal.TRANSPORT_NOT_ALLOWED
+    held = list(Authenticator.objects.filter(user_id=request.user_id).values_list("kind", flat=True))
+    # Knowing the password alone must never add a factor (ATTACKS A24, A25).
+    if held and request.passed_by != PassedBy.CODE:
+        return EnrolmentRefusal.FACTOR_DUE
+    if not held and asked.needs_invitation and not request.invited and request.purpose != Purpose.ENROLMENT:
+        return EnrolmentRefusal.INVITATION_MISSING
+    if held.count(kind) >= AUTHENTICATORS_OF_A_KIND:
+        return EnrolmentRefusal.TOO_MANY
+    return None
+
+
+def _begin(
+    request: AuthenticationRequest, kind: Kind, destination: str, origin: Origin, now: datetime
+) -> Enrolment | EnrolmentRefusal:
+    refusal = _not_now(request, kind)
+    if refusal is not None:
+        return refusal
+    if request.enrolments.count() >= BEGINNINGS_OF_A_REQUEST:
+        return EnrolmentRefusal.ENDED
+    Enrolment.objects.filter(request=request, kind=kind, state=EnrolmentState.PENDING).update(
+        state=EnrolmentState.CANCELLED, sealed_secret=None
+    )
+    enrolment = Enrolment(
+        user=request.user, request=request, kind=kind, destination=destination, begun_at=now,
+        expires_at=request.expires_at,
+    )
+    if kind == Kind.APP:
+        enrolment.sealed_secret = secret_store.seal_for(
+            request.user, totp.new_secret(), table="mfa_enrolment", row=str(enrolment.pk), purpose="totp"
+        )
+    enrolment.save(force_insert=True)
+    _record(request, "enrolment.begun", origin, kind=kind)
+    return enrolment
+
+
+def _confirming_step(enrolment: Enrolment, submitted: str, now: datetime) -> int | None:
+    """The time step that the right code spends; -1 for the right delivered code, None for a wrong one."""
+    code = totp.canonical_code(submitted)
+    if code is None:
+        return None
+    if enrolment.kind == Kind.APP:
+        return totp_verifier.confirming_time_step(enrolment, code, now)
+    return -1 if delivered_code.matches_enrolment(enrolment, code, now) else None
+
+
+def _confirm(
+    request: AuthenticationRequest, enrolment: Enrolment, step: int, origin: Origin, now: datetime
+) -> Authenticator | EnrolmentRefusal:
+    """Under a lock on the account: what was true when the enrolment began is looked at again."""
+    user, kind = accounts.lock_row(request.user_id), Kind(enrolment.kind)
+    if accounts.states(user, request.client, now):
+        requests.end_all(user, "account closed", now)
+        return EnrolmentRefusal.REQUEST_OVER
+    request.refresh_from_db(fields=["state", "enrolment_confirmed_at", "passed_by", "expires_at"])
+    if request.state == RequestState.CANCELLED:
+        return EnrolmentRefusal.REQUEST_OVER
+    refusal = _not_now(request, kind)
+    if refusal is not None:
+        return refusal
+    if kind == Kind.EMAIL and _is_taken(user, enrolment.destination):
+        return EnrolmentRefusal.DESTINATION_TAKEN
+    if Authenticator.objects.filter(user=user, kind=kind, destination=enrolment.destination).exclude(
+        destination=""
+    ).exists():
+        return EnrolmentRefusal.ALREADY_CONFIRMED
+    secret = totp_verifier.enrolment_secret(enrolment) if kind == Kind.APP else None
+    won = Enrolment.objects.filter(pk=enrolment.pk, state=EnrolmentState.PENDING).update(
+        state=EnrolmentState.CONFIRMED, sealed_secret=None, code_digest=""
+    )
+    if won != 1:
+        return EnrolmentRefusal.ALREADY_CONFIRMED
+    authenticator = _bind(user, kind, enrolment.destination, secret, step, now)
+    Enrolment.objects.filter(pk=enrolment.pk).update(authenticator=authenticator)
+    _pass_request(request, kind, now)
+    remembered_devices.forget_all(user, now)
+    remembered_devices.spend_invitations(user, now)
+    _record(request, "enrolment.confirmed", origin, kind=kind, authenticator=str(authenticator.pk))
+    notices.tell(user, "authenticator_added", origin, now, label=authenticator.label)
+    return authenticator
+
+
+def _bind(
+    user: User, kind: Kind, destination: str, secret: bytes | None, step: int, now: datetime
+) -> Authenticator:
+    """The confirmed authenticator. The step of the confirming code is spent with it (RFC 6238, 5.2)."""
+    authenticator = Authenticator(
+        user=user, kind=kind, label=_LABELS[kind], destination=destination, created_at=now, confirmed_at=now,
+        last_time_step=step, last_used_at=now, is_default=not user.authenticators.exists(),
+    )
+    if secret is not None:
+        authenticator.sealed_secret = secret_store.seal_for(
+            user, secret, table="mfa_authenticator", row=str(authenticator.pk), purpose="totp"
+        )
+    authenticator.save(force_insert=True)
+    if kind == Kind.EMAIL:
+        User.objects.filter(pk=user.pk).update(email=destination, email_verified_at=now)
+    if kind == Kind.SMS:
+        User.objects.filter(pk=user.pk).update(mobile_phone=destination, mobile_verified_at=now)
+    return authenticator
+
+
+def _pass_request(request: AuthenticationRequest, kind: Kind, now: datetime) -> None:
+    """The confirmation passes the request that waited for it, and recovery codes are due after the first one."""
+    AuthenticationRequest.objects.filter(pk=request.pk).update(
+        enrolment_confirmed_at=now,
+        recovery_codes_due=not RecoveryCodeSet.objects.filter(user_id=request.user_id).exists(),
+    )
+    AuthenticationRequest.objects.filter(pk=request.pk, state=RequestState.OPEN, purpose=Purpose.SIGN_IN).update(
+        state=RequestState.PASSED,
+        passed_by=PassedBy.ENROLMENT,
+        passed_at=now,
+        amr="pwd sms mfa" if kind == Kind.SMS else "pwd otp mfa",
+        method="OTP",
+    )
+
+
+def _is_taken(user: User, email: str) -> bool:
+    from identity.models import Installation
+
+    if not Installation.current().unique_emails:
+        return False
+    return User.objects.filter(email__iexact=email).exclude(pk=user.pk).exists()
+
+
+def _pending(request: AuthenticationRequest, kind: Kind, now: datetime) -> Enrolment | None:
+    found = request.enrolments.filter(kind=kind, state=EnrolmentState.PENDING, expires_at__gt=now).first()
+    if found is not None:
+        found.user = request.user
+    return found
+
+
+def _latest(request: AuthenticationRequest, kind: Kind) -> Enrolment | None:
+    found = request.enrolments.filter(kind=kind).order_by("-begun_at", "-pk").first()
+    if found is not None:
+        found.user = request.user
+    return found
+
+
+def _end(enrolment: Enrolment, state: EnrolmentState) -> bool:
+    return (
+        Enrolment.objects.filter(pk=enrolment.pk, state=EnrolmentState.PENDING).update(
+            state=state, sealed_secret=None, code_digest=""
+        )
+        == 1
+    )
+
+
+def _record(
+    request: AuthenticationRequest,
+    event: str,
+    origin: Origin,
+    *,
+    kind: Kind,
+    outcome: str = "success",
+    reason: str = "",
+    authenticator: str = "",
+) -> None:
+    audit.record(
+        event, outcome=outcome, reason=reason, user=request.user, client=request.client, authenticator=authenticator,
+        address=origin.address, request_ref=request.ref, detail={"kind": kind.label},
+    )

@@ -1,0 +1,263 @@
+"""The second-factor step: the same call again with the id of the request (the contract's section 2.2)."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+
+from django.db import connection
+from django.utils import timezone
+
+from identity.flows import audit
+from identity.models import Client
+from identity.primitives import login_names
+from mfa.flows import answers, challenge, policy, requests, sign_in, tries
+from mfa.flows.answers import SignInAnswer, refused
+from mfa.flows.sign_in import Proof
+from mfa.models import Authenticator, AuthenticationRequest, Challenge, RecoveryCodeSet
+from mfa.models.authentication_request import Purpose, RequestState
+from mfa.models.authenticator import Kind
+from mfa.models.challenge import ChallengeMode, ChallengeState
+from mfa.outcomes import Finding, HandOver, Match, Origin
+from mfa.primitives import totp as codes
+from mfa.verifiers import approved_link, delivered_code, recovery_code, totp
+
+
+class Action(IntEnum):
+    """`MFAAction`; 0 is our own: ask how things stand."""
+
+    POLL = 0
+    SEND_OTP = 1
+    SEND_LINK = 2
+    AUTHENTICATE_OTP = 3
+    CANCEL_OTP = 4
+    CANCEL_LINK = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SecondStep:
+    """What a client sends in the second step. `action` None: redeem. `hold` is how long the call may be held, in s."""
+
+    client: Client
+    request_id: str = field(repr=False)
+    username: str
+    action: Action | None
+    factor_id: str
+    code: str = field(repr=False)
+    origin: Origin
+    remember: bool = False
+    hold: float = 0.0
+
+
+def second_step(step: SecondStep, now: datetime) -> SignInAnswer:
+    """Send, poll, check, cancel or redeem; an id that does not live is answered the same whatever ails it."""
+    request = requests.find(step.request_id, client=step.client)
+    if request is None or not requests.is_live(request, now) or request.purpose == Purpose.ENROLMENT:
+        return _dead(step)
+    if step.username and login_names.normalise(step.username) != request.user.username_key:
+        return _dead(step)
+    if step.action in (Action.CANCEL_OTP, Action.CANCEL_LINK):
+        return _cancel(request, step, now)
+    if step.action == Action.AUTHENTICATE_OTP:
+        return _code(request, step, now)
+    if step.action in (Action.SEND_OTP, Action.SEND_LINK):
+        return _send(request, step, now)
+    return _redeem(request, step, now)
+
+
+def _dead(step: SecondStep) -> SignInAnswer:
+    """Unknown, foreign, expired and spent ids: all alike."""
+    return refused(Finding.CANCELLED, name=step.username)
+
+
+def _cancel(request: AuthenticationRequest, step: SecondStep, now: datetime) -> SignInAnswer:
+    if requests.cancel(request, "cancelled", now):
+        audit.record(
+            "sign_in.cancelled", user=request.user, client=step.client, address=step.origin.address,
+            request_ref=request.ref,
+        )
+    return refused(Finding.CANCELLED, name=request.typed_name, password_was_right=True)
+
+
+def _redeem(request: AuthenticationRequest, step: SecondStep, now: datetime) -> SignInAnswer:
+    """Tokens when a factor has passed; the state of a link when one is out; else the password step's answer again."""
+    if request.state == RequestState.PASSED and request.purpose == Purpose.SIGN_IN:
+        proof = Proof(tuple(request.amr.split()), "2", request.method)
+        return sign_in.complete_request(request, proof, None, step.origin, now, remember=step.remember) or _dead(step)
+    if step.action == Action.POLL:
+        link = _link_of(request)
+        if link is not None:
+            return _await_link(request, link, step, now)
+    return _again(request, step, now)
+
+
+def _send(request: AuthenticationRequest, step: SecondStep, now: datetime) -> SignInAnswer:
+    mode = ChallengeMode.OTP if step.action == Action.SEND_OTP else ChallengeMode.LINK
+    authenticator = _named(request, step.factor_id, mode)
+    if request.state != RequestState.OPEN or authenticator is None or authenticator.kind == Kind.APP:
+        return _with(request, step, now, Finding.SENDING_FAILED)
+    if mode == ChallengeMode.OTP:
+        handed_over = challenge.send_code(request, authenticator, step.origin, now)
+        return _with(request, step, now, _after(handed_over))
+    handed_over, link = challenge.send_link(request, authenticator, step.origin, now)
+    if handed_over == HandOver.FAILED or link is None:
+        return _with(request, step, now, Finding.SENDING_FAILED)
+    return _await_link(request, link, step, now)
+
+
+def _after(handed_over: HandOver) -> Finding:
+    return Finding.SENDING_FAILED if handed_over == HandOver.FAILED else Finding.WAITING
+
+
+def _await_link(request: AuthenticationRequest, link: Challenge, step: SecondStep, now: datetime) -> SignInAnswer:
+    """Hold the call until the link is approved, refused or over, as long as the caller may be held."""
+    state = ChallengeState(link.state)
+    if state == ChallengeState.OPEN and step.hold > 0:
+        connection.close()
+        state = challenge.wait_for_link(link, until=time.monotonic() + step.hold)
+        now = timezone.now()
+    if state == ChallengeState.APPROVED:
+        proof = Proof(("pwd", "mca", "mfa"), "2", "Link")
+        match = approved_link.ApprovedLink(link)
+        return sign_in.complete_request(request, proof, match, step.origin, now, remember=step.remember) or _dead(step)
+    if state == ChallengeState.REFUSED:
+        return _cancel(request, step, now)
+    if state == ChallengeState.OPEN and link.expires_at > now:
+        return _with(request, step, now, Finding.WAITING)
+    return _with(request, step, now, Finding.LINK_TIMED_OUT)
+
+
+def _code(request: AuthenticationRequest, step: SecondStep, now: datetime) -> SignInAnswer:
+    """A code: counted first, compared then, spent together with the request when it is right."""
+    if request.state != RequestState.OPEN:
+        return _dead(step)
+    number = tries.admit_to_request(request)
+    if not number:
+        return _dead(step)
+    match = _match(request, step, now)
+    if match is not None:
+        answer = _pass(request, match, step, now)
+        if answer is not None:
+            return answer
+        _record_refused(request, step, "replayed")
+    if number >= tries.TRIES_OF_A_REQUEST:
+        requests.cancel(request, "too many wrong codes", now)
+        return refused(Finding.CANCELLED, Finding.CODE_WRONG, name=request.typed_name, password_was_right=True)
+    return _with(request, step, now, Finding.CODE_WRONG)
+
+
+def _pass(request: AuthenticationRequest, match: Match, step: SecondStep, now: datetime) -> SignInAnswer | None:
+    if request.purpose == Purpose.PASSWORD_CHANGE:
+        return _again(request, step, now) if sign_in.pass_for_password_change(request, match, now) else None
+    proof = Proof(("pwd", match.amr, "mfa"), "2", "OTP")
+    return sign_in.complete_request(request, proof, match, step.origin, now, remember=step.remember)
+
+
+@dataclass(frozen=True, slots=True)
+class _CountedMatch:
+    """A right code whose spending also sets the count of wrong tries to nothing."""
+
+    match: Match
+    counted: Authenticator | RecoveryCodeSet
+
+    @property
+    def amr(self) -> str:
+        return self.match.amr
+
+    def spend(self, now: datetime) -> bool:
+        if not self.match.spend(now):
+            return False
+        tries.forget(self.counted, now)
+        return True
+
+
+def _match(request: AuthenticationRequest, step: SecondStep, now: datetime) -> Match | None:
+    """The right code among what was submitted. A recovery code is taken under any factor, and has its own count."""
+    look_up = recovery_code.canonical(step.code)
+    if look_up is not None:
+        return _recovery_match(request, look_up, step, now)
+    authenticator = _named(request, step.factor_id, ChallengeMode.OTP)
+    submitted = codes.canonical_code(step.code)
+    if authenticator is None:
+        _record_refused(request, step, "unknown_factor")
+        return None
+    is_app = authenticator.kind == Kind.APP
+    if not is_app and submitted and delivered_code.is_stale(request, authenticator, submitted, now):
+        _record_refused(request, step, "code_over", authenticator)
+        return None
+    if not tries.admit(authenticator, now):
+        _record_refused(request, step, "resting", authenticator)
+        return None
+    if submitted is None:
+        _record_refused(request, step, "malformed", authenticator)
+        return None
+    if is_app:
+        step_match = totp.find(authenticator, submitted, now)
+        if step_match is None:
+            _record_refused(request, step, totp.why_not(authenticator, submitted, now), authenticator)
+        return step_match
+    delivered = delivered_code.find(request, authenticator, submitted, now)
+    if delivered is None:
+        _record_refused(request, step, "wrong_code", authenticator)
+        return None
+    return _CountedMatch(delivered, authenticator)
+
+
+def _recovery_match(request: AuthenticationRequest, look_up: str, step: SecondStep, now: datetime) -> Match | None:
+    codes_of_user = RecoveryCodeSet.objects.filter(user=request.user).first()
+    if codes_of_user is None or not tries.admit(codes_of_user, now):
+        _record_refused(request, step, "recovery_code_resting" if codes_of_user else "no_recovery_codes")
+        return None
+    found = recovery_code.find(request.user, look_up, now)
+    if found is None:
+        _record_refused(request, step, "wrong_recovery_code")
+        return None
+    return _CountedMatch(found, codes_of_user)
+
+
+def _named(request: AuthenticationRequest, factor_id: str, mode: ChallengeMode) -> Authenticator | None:
+    """The user's authenticator of this `MFAAvailableId`, read in this mode or the other."""
+    for authenticator in _authenticators(request):
+        if factor_id in {str(answers.factor_id(authenticator, each)) for each in ChallengeMode}:
+            return authenticator
+    return None
+
+
+def _authenticators(request: AuthenticationRequest) -> list[Authenticator]:
+    found = list(request.user.authenticators.all())
+    for authenticator in found:
+        authenticator.user = request.user
+    return found
+
+
+def _link_of(request: AuthenticationRequest) -> Challenge | None:
+    return request.challenges.filter(mode=ChallengeMode.LINK).order_by("-created_at").first()
+
+
+def _again(request: AuthenticationRequest, step: SecondStep, now: datetime) -> SignInAnswer:
+    """What the password step answered, nothing spent: a client that sent its user to `EnrollmentUrl` may poll."""
+    return _with(request, step, now, *(Finding(name) for name in request.findings))
+
+
+def _with(request: AuthenticationRequest, step: SecondStep, now: datetime, *findings: Finding) -> SignInAnswer:
+    """An answer that repeats the request's id, what may be enrolled and what may be used."""
+    authenticators = _authenticators(request)
+    asked = policy.effective(request.user, request.client)
+    may_enrol = request.purpose == Purpose.SIGN_IN and (request.invited or authenticators or not asked.needs_invitation)
+    return SignInAnswer(
+        findings=frozenset({Finding.FAILURE, *findings}),
+        name=request.typed_name,
+        password_was_right=True,
+        request_id=step.request_id,
+        offer=answers.offer(asked, authenticators) if may_enrol else None,
+        available=answers.available(authenticators),
+    )
+
+
+def _record_refused(
+    request: AuthenticationRequest, step: SecondStep, reason: str, authenticator: Authenticator | None = None
+) -> None:
+    audit.record(
+        "sign_in.code_refused", outcome="refused", reason=reason, user=request.user, client=step.client,
+        authenticator=authenticator.pk if authenticator else "", address=step.origin.address, request_ref=request.ref,
+    )

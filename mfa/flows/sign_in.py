@@ -1,0 +1,327 @@
+"""Signing in: the password step, and the one place where a sign-in is completed.
+
+Only this module makes a `CompletedSignIn`, and without one there are no tokens.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from django.db import transaction
+
+from identity.flows import accounts, audit, passwords, tokens
+from identity.models import Client, User
+from identity.outcomes import AccountState, CompletedSignIn, PasswordRefusal, PasswordState, PasswordVerdict
+from mfa.flows import answers, policy, remembered_devices, requests
+from mfa.flows.answers import SignInAnswer, refused
+from mfa.models import Authenticator, AuthenticationRequest
+from mfa.models.authentication_request import PassedBy, Purpose, RequestState
+from mfa.models.policy import Mode
+from mfa.models.remembered_device import RememberedDevice
+from mfa.outcomes import Finding, Match, Origin
+
+_FINDING_OF_STATE = {
+    AccountState.NOT_APPROVED: Finding.NOT_APPROVED,
+    AccountState.DISABLED: Finding.DISABLED,
+    AccountState.LOCKED_BY_ADMINISTRATOR: Finding.LOCKED_BY_ADMINISTRATOR,
+    AccountState.NOT_YET_AVAILABLE: Finding.NOT_YET_AVAILABLE,
+    AccountState.EXPIRED: Finding.EXPIRED,
+    AccountState.NOT_AUTHORIZED: Finding.NOT_AUTHORIZED,
+}
+_FINDING_OF_PASSWORD = {
+    PasswordState.MUST_CHANGE: Finding.MUST_CHANGE_PASSWORD,
+    PasswordState.TOO_WEAK: Finding.PASSWORD_TOO_WEAK,
+    PasswordState.EXPIRED: Finding.PASSWORD_EXPIRED,
+    PasswordState.LAST_GRACE_LOGIN: Finding.LAST_GRACE_LOGIN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordStep:
+    """What a client sends in the first step."""
+
+    client: Client
+    username: str
+    password: str = field(repr=False)
+    scopes: tuple[str, ...]
+    origin: Origin
+    remembered_device_token: str = field(default="", repr=False)
+    invitation_code: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a right password lets us look up."""
+
+    step: PasswordStep
+    user: User
+    policy: policy.EffectivePolicy
+    authenticators: list[Authenticator]
+    findings: frozenset[Finding]
+    device: RememberedDevice | None
+
+
+def password_step(step: PasswordStep, now: datetime) -> SignInAnswer:
+    """Check the password and say what the account's state is: the table of the contract's section 2.1, row by row."""
+    device = remembered_devices.find(step.remembered_device_token, step.username, step.client, now)
+    source = f"device:{device.pk}" if device else step.origin.address
+    installation = step.client.installation
+    verdict = passwords.check(step.username, step.password, source, installation, now)
+    if verdict.user is None:
+        return _wrong_password(step, verdict, now)
+    user = verdict.user
+
+    states = accounts.states(user, step.client, now)
+    if states:
+        return _closed(step, user, states)
+    strong_enough = not passwords.problems(step.password, user, installation)
+    password_states = accounts.password_states(user, installation, now, strong_enough=strong_enough)
+    known = _Known(
+        step=step,
+        user=user,
+        policy=policy.effective(user, step.client),
+        authenticators=list(user.authenticators.all()),
+        findings=frozenset(_FINDING_OF_PASSWORD[state] for state in password_states),
+        device=device,
+    )
+    with transaction.atomic():
+        if PasswordState.MUST_CHANGE in password_states:
+            return _must_change(known, now)
+        return _second_factor(known, now)
+
+
+def _second_factor(known: _Known, now: datetime) -> SignInAnswer:
+    """Rows (3) of the table: what the policy asks of somebody whose password is right."""
+    if known.policy.mode == Mode.OFF or (known.device is not None and known.policy.remember_days):
+        return _without_factor(known, now, offered=None)
+    if known.authenticators:
+        offered = answers.offer(known.policy, known.authenticators)
+        return _due(known, Finding.FACTOR_REQUIRED, offered, now)
+    missing = answers.missing_destinations(known.user, known.policy)
+    known = replace(known, findings=known.findings | missing)
+    invited = remembered_devices.invitation_is_good(known.user, known.step.invitation_code, now)
+    offered = answers.offer(known.policy, []) if invited or not known.policy.needs_invitation else None
+    if known.policy.mode == Mode.OPTIONAL:
+        return _without_factor(known, now, offered=offered, invited=invited)
+    if known.user.mfa_grace_used < known.policy.grace_logins:
+        graced = replace(known, findings=known.findings | {Finding.MFA_GRACE_LOGIN})
+        answer = _without_factor(graced, now, offered=offered, invited=invited)
+        if answer.tokens is not None:
+            return answer
+    return _due(known, Finding.ENROLMENT_REQUIRED, offered, now, invited=invited)
+
+
+def _due(
+    known: _Known,
+    finding: Finding,
+    offered: answers.EnrolmentOffer | None,
+    now: datetime,
+    *,
+    purpose: Purpose = Purpose.SIGN_IN,
+    invited: bool = False,
+) -> SignInAnswer:
+    """Open a request: a factor, an enrolment or a change of password is due."""
+    findings = known.findings | {Finding.FAILURE, finding}
+    request_id, request = _open(known, sorted(findings), now, purpose=purpose, invited=invited)
+    _record(known, request.ref, outcome="refused", reason=str(finding))
+    return SignInAnswer(
+        findings=findings,
+        name=known.step.username,
+        password_was_right=True,
+        request_id=request_id,
+        offer=offered,
+        available=answers.available(known.authenticators),
+    )
+
+
+def _without_factor(
+    known: _Known, now: datetime, *, offered: answers.EnrolmentOffer | None, invited: bool = False
+) -> SignInAnswer:
+    """Tokens on the password alone; with a request beside them where something may be enrolled."""
+    request_id, request_ref = None, ""
+    findings = known.findings | {Finding.SUCCESS}
+    if offered is not None:
+        request_id, request = _open(known, sorted(findings), now, state=RequestState.COMPLETED, invited=invited)
+        request_ref = request.ref
+    proof = Proof(amr=("pwd",), acr="1", method="None")
+    completed = _complete(known.user, known.step.client, known.step.scopes, findings, proof, known.step.origin, request_ref, now)
+    if isinstance(completed, frozenset):
+        return SignInAnswer(completed, name=known.step.username, password_was_right=True)
+    _record(known, request_ref, outcome="success", reason="remembered_device" if known.device else "")
+    token = remembered_devices.rotate(known.device, now) if known.device and known.policy.remember_days else None
+    return SignInAnswer(
+        findings=findings,
+        name=known.step.username,
+        password_was_right=True,
+        request_id=request_id,
+        offer=offered,
+        tokens=tokens.issue(completed, now),
+        remembered_device_token=token,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What this sign-in proved (RFC 8176), and the contract's word for how."""
+
+    amr: tuple[str, ...]
+    acr: str
+    method: str
+
+
+def complete_request(
+    request: AuthenticationRequest, proof: Proof, match: Match | None, origin: Origin, now: datetime, *, remember: bool
+) -> SignInAnswer | None:
+    """Spend the code and the request, and give tokens: all of it or nothing. None: somebody else was first.
+
+    Lock, disablement, roles and the password's state are looked at again here, under a lock on the account.
+    """
+    with transaction.atomic():
+        findings = frozenset(Finding(name) for name in request.findings) & _KEPT | {Finding.SUCCESS}
+        assert request.client is not None  # noqa: S101  A request without a client serves no sign-in.
+        if match is not None and not match.spend(now):
+            return None
+        passed = {"passed_by": PassedBy.CODE, "passed_at": now} if match is not None else {}
+        if not requests.complete(request, now, amr=" ".join(proof.amr), method=proof.method, **passed):
+            transaction.set_rollback(True)
+            return None
+        completed = _complete(
+            request.user, request.client, tuple(request.scopes), findings, proof, origin, request.ref, now
+        )
+        if isinstance(completed, frozenset):
+            requests.end_all(request.user, "account closed", now)
+            return SignInAnswer(completed, name=request.typed_name, password_was_right=True)
+        audit.record(
+            "sign_in.completed", user=request.user, client=request.client, address=origin.address,
+            request_ref=request.ref, detail={"amr": list(proof.amr)},
+        )
+        device = remembered_devices.remember(request.user, request.client, origin, now) if remember else None
+        return SignInAnswer(
+            findings=findings,
+            name=request.typed_name,
+            password_was_right=True,
+            method=proof.method,
+            tokens=tokens.issue(completed, now),
+            remembered_device_token=device,
+        )
+
+
+# What a password step found that still holds when its second factor has passed.
+_KEPT = frozenset({Finding.PASSWORD_EXPIRED, Finding.LAST_GRACE_LOGIN})
+
+
+def _complete(
+    user: User,
+    client: Client,
+    scopes: tuple[str, ...],
+    findings: frozenset[Finding],
+    proof: Proof,
+    origin: Origin,
+    request_ref: str,
+    now: datetime,
+) -> CompletedSignIn | frozenset[Finding]:
+    """The proof that tokens ask for; or what has closed the account since the password step. Spends grace."""
+    user = accounts.lock_row(user.pk)
+    states = accounts.states(user, client, now)
+    if states:
+        audit.record(
+            "sign_in.refused", outcome="refused", reason=_joined(states), user=user, client=client,
+            address=origin.address, request_ref=request_ref,
+        )
+        return frozenset({Finding.FAILURE, *(_FINDING_OF_STATE[state] for state in states)})
+    if Finding.PASSWORD_EXPIRED in findings:
+        user.password_grace_used += 1
+    if Finding.MFA_GRACE_LOGIN in findings:
+        if user.mfa_grace_used >= policy.effective(user, client).grace_logins:
+            return frozenset({Finding.FAILURE, Finding.ENROLMENT_REQUIRED})
+        user.mfa_grace_used += 1
+    if findings & {Finding.PASSWORD_EXPIRED, Finding.MFA_GRACE_LOGIN}:
+        user.save(update_fields=["password_grace_used", "mfa_grace_used"])
+    return CompletedSignIn(
+        user=user,
+        client=client,
+        scopes=scopes,
+        amr=proof.amr,
+        acr=proof.acr,
+        auth_time=now,
+        address=origin.address,
+        user_agent=origin.user_agent,
+        request_ref=request_ref,
+    )
+
+
+def _wrong_password(step: PasswordStep, verdict: PasswordVerdict, now: datetime) -> SignInAnswer:
+    locked_out = verdict.refusal == PasswordRefusal.LOCKED_OUT
+    with transaction.atomic():
+        if verdict.account is not None and verdict.account_locked_now:
+            requests.end_all(verdict.account, "locked out", now)
+        audit.record(
+            "sign_in.password_refused", outcome="refused", reason="locked_out" if locked_out else "wrong_password",
+            user=verdict.account, client=step.client, address=step.origin.address,
+        )
+    if locked_out:
+        return refused(Finding.LOCKED_OUT, name=step.username)
+    last = [Finding.LAST_TRY] if verdict.one_try_left else []
+    return refused(Finding.PASSWORD_WRONG, *last, name=step.username)
+
+
+def _closed(step: PasswordStep, user: User, states: frozenset[AccountState]) -> SignInAnswer:
+    audit.record(
+        "sign_in.refused", outcome="refused", reason=_joined(states), user=user, client=step.client,
+        address=step.origin.address,
+    )
+    return refused(*(_FINDING_OF_STATE[state] for state in states), name=step.username, password_was_right=True)
+
+
+def _must_change(known: _Known, now: datetime) -> SignInAnswer:
+    """513. With a confirmed factor a request is opened as well: the change will ask for that factor."""
+    if known.authenticators:
+        return _due(known, Finding.MUST_CHANGE_PASSWORD, None, now, purpose=Purpose.PASSWORD_CHANGE)
+    _record(known, "", outcome="refused", reason="must_change_password")
+    findings = known.findings | {Finding.FAILURE, Finding.MUST_CHANGE_PASSWORD}
+    return SignInAnswer(findings, name=known.step.username, password_was_right=True)
+
+
+def _open(
+    known: _Known,
+    findings: list[Finding],
+    now: datetime,
+    *,
+    purpose: Purpose = Purpose.SIGN_IN,
+    state: RequestState = RequestState.OPEN,
+    invited: bool = False,
+) -> tuple[str, AuthenticationRequest]:
+    return requests.open_request(
+        known.user,
+        known.step.client,
+        typed_name=known.step.username,
+        scopes=list(known.step.scopes),
+        findings=findings,
+        origin=known.step.origin,
+        now=now,
+        purpose=purpose,
+        state=state,
+        invited=invited,
+    )
+
+
+def _record(known: _Known, request_ref: str, *, outcome: str, reason: str) -> None:
+    audit.record(
+        "sign_in.password_accepted", outcome="success", reason=reason, user=known.user, client=known.step.client,
+        address=known.step.origin.address, request_ref=request_ref,
+    )
+
+
+def _joined(states: frozenset[AccountState]) -> str:
+    return " ".join(sorted(states))[:64]
+
+
+def pass_for_password_change(request: AuthenticationRequest, match: Match, now: datetime) -> bool:
+    """The code step of a 513 request: it passes the factor, and the id then serves the change of password alone."""
+    with transaction.atomic():
+        if not match.spend(now):
+            return False
+        passed = AuthenticationRequest.objects.filter(pk=request.pk, state=RequestState.OPEN).update(
+            state=RequestState.PASSED, passed_by=PassedBy.CODE, passed_at=now, amr=f"pwd {match.amr} mfa", method="OTP"
+        )
+        audit.record("sign_in.factor_passed", user=request.user, client=request.client, request_ref=request.ref)
+        return passed == 1

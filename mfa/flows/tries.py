@@ -1,0 +1,74 @@
+"""Counting tries: before a code is compared, and never rolled back with what came of it (NIST SP 800-63B-4, 3.2.2)."""
+
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from django.db.models import F
+
+from identity.primitives import lockout_schedule
+from mfa.models import Authenticator, AuthenticationRequest, Enrolment, RecoveryCodeSet
+from mfa.models.authentication_request import RequestState
+from mfa.models.authenticator import EnrolmentState
+
+TRIES_OF_A_REQUEST = 5
+TRIES_OF_AN_ENROLMENT = 5
+
+Counted = TypeVar("Counted", Authenticator, RecoveryCodeSet)
+
+
+def admit(counted: Counted, now: datetime) -> bool:
+    """Count a try against what protects the account; False: it rests or is disabled, and nothing may be compared.
+
+    The count is a reservation: the fifth try in a row already starts the rest, and a right code takes it back.
+    So of a hundred in parallel five are compared, whatever the number of processes (ATTACKS A15).
+    """
+    manager = type(counted)._default_manager
+    while not _is_out_of_use(counted, now):
+        number = counted.failures + 1
+        rest = lockout_schedule.rest_seconds(number)
+        counted_now = manager.filter(
+            pk=counted.pk, failures=counted.failures, rest_until=counted.rest_until, disabled_at__isnull=True
+        ).update(
+            failures=number,
+            rest_until=now + timedelta(seconds=rest) if rest else None,
+            disabled_at=now if lockout_schedule.is_disabled(number) else None,
+        )
+        if counted_now == 1:
+            counted.failures = number
+            return True
+        counted.refresh_from_db(fields=["failures", "rest_until", "disabled_at"])
+    return False
+
+
+def forget(counted: Authenticator | RecoveryCodeSet, now: datetime) -> None:
+    """A right code sets the count to nothing."""
+    used = {"last_used_at": now} if isinstance(counted, Authenticator) else {}
+    type(counted)._default_manager.filter(pk=counted.pk).update(
+        failures=0, rest_until=None, disabled_at=None, **used
+    )
+
+
+def admit_to_request(request: AuthenticationRequest) -> int:
+    """Count a try against the request; which it is, 0 when the request takes none any more."""
+    counted = AuthenticationRequest.objects.filter(
+        pk=request.pk, state=RequestState.OPEN, failures__lt=TRIES_OF_A_REQUEST
+    ).update(failures=F("failures") + 1)
+    if not counted:
+        return 0
+    request.refresh_from_db(fields=["failures"])
+    return request.failures
+
+
+def admit_to_enrolment(enrolment: Enrolment) -> int:
+    """Count a try against a pending enrolment; which it is, 0 when it takes none any more."""
+    counted = Enrolment.objects.filter(
+        pk=enrolment.pk, state=EnrolmentState.PENDING, failures__lt=TRIES_OF_AN_ENROLMENT
+    ).update(failures=F("failures") + 1)
+    if not counted:
+        return 0
+    enrolment.refresh_from_db(fields=["failures"])
+    return enrolment.failures
+
+
+def _is_out_of_use(counted: Authenticator | RecoveryCodeSet, now: datetime) -> bool:
+    return counted.disabled_at is not None or (counted.rest_until is not None and counted.rest_until > now)

@@ -1,0 +1,89 @@
+"""Codes of an authenticator app (RFC 6238), and the code that confirms its enrolment."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mfa import secret_store
+from mfa.models import Authenticator, Enrolment
+from mfa.primitives import totp
+
+# Drift is learnt by at most one step: a code of the present step is then always inside the window, so that a phone
+# whose clock is put right again is not shut out.
+LARGEST_DRIFT = 1
+_FAR_STEPS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class TimeStepMatch:
+    """A right code of an app, by the time step it belongs to."""
+
+    authenticator: Authenticator
+    time_step: int
+    drift: int
+    amr: str = "otp"
+
+    def spend(self, now: datetime) -> bool:
+        """RFC 6238, 5.2: a code is accepted once. The database decides who was first; wrong tries are forgotten."""
+        won = Authenticator.objects.filter(pk=self.authenticator.pk, last_time_step__lt=self.time_step).update(
+            last_time_step=self.time_step,
+            drift=self.drift,
+            # In the same statement as the step, so that the right code costs one write.
+            failures=0,
+            rest_until=None,
+            disabled_at=None,
+            last_used_at=now,
+        )
+        return won == 1
+
+
+def find(authenticator: Authenticator, submitted: str, now: datetime) -> TimeStepMatch | None:
+    """The match of a submitted code, unless its step, or a later one, was spent before."""
+    step = totp.matching_time_step(
+        _secret(authenticator),
+        submitted,
+        unix_time=now.timestamp(),
+        after_step=authenticator.last_time_step,
+        drift=authenticator.drift,
+    )
+    if step is None:
+        return None
+    offset = step - totp.time_step(now.timestamp())
+    return TimeStepMatch(authenticator, step, max(-LARGEST_DRIFT, min(LARGEST_DRIFT, offset)))
+
+
+def why_not(authenticator: Authenticator, submitted: str, now: datetime) -> str:
+    """What the audit trail says of a refused code: `replayed`, `outside_window` or `wrong_code`.
+
+    Only for the trail, and only after a right password: the caller is always told the same.
+    """
+    secret, unix_time = _secret(authenticator), now.timestamp()
+    step = totp.matching_time_step(secret, submitted, unix_time=unix_time, drift=authenticator.drift)
+    if step is not None and step <= authenticator.last_time_step:
+        return "replayed"
+    if totp.nearest_time_step_far(secret, submitted, unix_time=unix_time, span=_FAR_STEPS) is not None:
+        return "outside_window"
+    return "wrong_code"
+
+
+def confirming_time_step(enrolment: Enrolment, submitted: str, now: datetime) -> int | None:
+    """The time step of the code that confirms an app enrolment, or None."""
+    return totp.matching_time_step(enrolment_secret(enrolment), submitted, unix_time=now.timestamp())
+
+
+def enrolment_secret(enrolment: Enrolment) -> bytes:
+    """The shared secret of a pending enrolment: what its QR shows."""
+    assert enrolment.sealed_secret is not None  # noqa: S101  Only a pending app enrolment is asked.
+    return secret_store.open_sealed(
+        enrolment.user, enrolment.sealed_secret, table="mfa_enrolment", row=str(enrolment.pk), purpose="totp"
+    )
+
+
+def _secret(authenticator: Authenticator) -> bytes:
+    assert authenticator.sealed_secret is not None  # noqa: S101  A check constraint holds it for apps.
+    return secret_store.open_sealed(
+        authenticator.user,
+        authenticator.sealed_secret,
+        table="mfa_authenticator",
+        row=str(authenticator.pk),
+        purpose="totp",
+    )
