@@ -1,14 +1,24 @@
 """Clients: their secrets, and the columns that the OAuth library wants filled."""
 
 import hmac
+import re
 import secrets
+import uuid
+from urllib.parse import urlsplit
 
 from identity import secret_store
 from identity.models import Client
 from identity.models.client import GrantType
 
 MINIMUM_SECRET_LENGTH = 16
+CLIENT_ID = re.compile(r"[A-Za-z0-9._~@/+=-]{1,255}", re.ASCII)
 _SCHEME = "hmac-sha256$"
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def new_client_id() -> str:
+    """An id in Visual Guard's form."""
+    return f"{uuid.uuid4()}_Native"
 
 
 def new_secret() -> str:
@@ -41,6 +51,22 @@ def set_grants(client: Client, grant_types: list[str]) -> None:
         if GrantType.AUTHORIZATION_CODE in grant_types
         else Client.GRANT_CLIENT_CREDENTIALS
     )
+
+
+def fault_of_redirect_uri(uri: str) -> str:
+    """Why a browser may not be sent there with a code; empty when it may.
+
+    https, or http on the person's own machine (RFC 9700, 2.6; RFC 8252, 7.3).
+    """
+    try:
+        parts = urlsplit(uri)
+        absolute = bool(parts.hostname) and parts.username is None and "#" not in uri
+        safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    except ValueError:
+        absolute = safe = False
+    if not absolute or any(character.isspace() for character in uri):
+        return "must be an absolute URI without a fragment"
+    return "" if safe else "must be https, or http on localhost"
 
 
 def _digest(secret: str) -> str:

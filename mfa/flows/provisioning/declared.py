@@ -1,16 +1,13 @@
 """What a file declares, as typed values; reading it finds every fault that needs no database to be seen."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-import phonenumbers
 from django.core.exceptions import ValidationError
-from django.core.validators import EmailValidator, URLValidator
+from django.core.validators import URLValidator
 
-from identity.flows.clients import MINIMUM_SECRET_LENGTH
+from identity.flows.clients import CLIENT_ID, MINIMUM_SECRET_LENGTH, fault_of_redirect_uri
 from identity.flows.passwords import MAXIMUM_BYTES
 from identity.models.client import DEFAULT_GRANT_TYPES, GrantType
 from identity.oauth.scopes import SCOPES
@@ -18,11 +15,10 @@ from identity.primitives import login_names
 from mfa.flows.provisioning.document import parse
 from mfa.flows.provisioning.fields import Fields, NotAcceptable
 from mfa.models.policy import FirstEnrolment, Mode, every_transport
+from mfa.primitives.destinations import canonical_email, canonical_phone
 
 EVERY_CLIENT = "*"
 _A_YEAR = 366 * 86400
-_CLIENT_ID = re.compile(r"[A-Za-z0-9._~@/+=-]{1,255}", re.ASCII)
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +112,7 @@ def _refuse_repetition(named: list[tuple[str, str, str]], problems: list[str]) -
 
 def _client(entry: Fields) -> DeclaredClient:
     client_id = entry.text("client_id", required=True)
-    if client_id and not _CLIENT_ID.fullmatch(client_id):
+    if client_id and not CLIENT_ID.fullmatch(client_id):
         entry.refuse("client_id", "may hold letters, digits and . _ ~ @ / + = - only")
     secret = entry.secret("client_secret")
     if secret is not None and len(secret) < MINIMUM_SECRET_LENGTH:
@@ -141,19 +137,11 @@ def _client(entry: Fields) -> DeclaredClient:
 
 
 def _redirect_uris(entry: Fields) -> list[str]:
-    """Where a browser may be sent with a code: https, or http on the person's own machine (RFC 9700, 2.6)."""
     uris = entry.texts("redirect_uris", longest=2000)
     for index, uri in enumerate(uris):
-        try:
-            parts = urlsplit(uri)
-            absolute = bool(parts.hostname) and parts.username is None and "#" not in uri and not _has_blanks(uri)
-            safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-        except ValueError:
-            absolute = safe = False
-        if not absolute:
-            entry.refuse(f"redirect_uris[{index}]", "must be an absolute URI without a fragment")
-        elif not safe:
-            entry.refuse(f"redirect_uris[{index}]", "must be https, or http on localhost")
+        fault = fault_of_redirect_uri(uri)
+        if fault:
+            entry.refuse(f"redirect_uris[{index}]", fault)
     return uris
 
 
@@ -222,25 +210,21 @@ def _user(entry: Fields) -> DeclaredUser:
 
 
 def _email(entry: Fields) -> str:
-    email = entry.text("email", longest=254)
-    if email and not _passes(EmailValidator(), email):
+    """The address as enrolment and delivery spell it."""
+    typed = entry.text("email", longest=254)
+    email = canonical_email(typed) if typed else ""
+    if email is None:
         entry.refuse("email", "is not an e-mail address")
-    return email
+    return email or ""
 
 
 def _mobile_phone(entry: Fields) -> str:
     """The number in E.164, such as +33612345678."""
     typed = entry.text("mobile_phone", longest=40)
-    if not typed:
-        return ""
-    try:
-        number = phonenumbers.parse(typed, None)
-    except phonenumbers.NumberParseException:
-        number = None
-    if number is None or not phonenumbers.is_possible_number(number):
+    number = canonical_phone(typed) if typed else ""
+    if number is None:
         entry.refuse("mobile_phone", "is not a number with its country code, such as +33612345678")
-        return ""
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return number or ""
 
 
 def _rules(top: Fields) -> dict[str, Any]:
@@ -260,10 +244,6 @@ def _rules(top: Fields) -> dict[str, Any]:
         rules["password_grace_logins"] = password.integer("grace_logins", 0, least=0, most=10_000)
         password.finish()
     return rules
-
-
-def _has_blanks(text: str) -> bool:
-    return any(character.isspace() for character in text)
 
 
 def _passes(validator: Any, value: str) -> bool:
