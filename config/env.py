@@ -8,8 +8,9 @@ import binascii
 import ipaddress
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -122,3 +123,46 @@ def sealing_keys(text: str) -> dict[str, bytes]:
 
 def new_sealing_key() -> str:
     return f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """What EMAIL_URL says, in the words of Django's settings; `backend` is empty where it says nothing."""
+
+    backend: str = ""
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    password: str = ""
+    implicit_tls: bool = False
+    start_tls: bool = False
+
+
+def mail_server(url: str) -> MailServer:
+    """`smtp://user:pass@host:port`, `smtps://` (implicit TLS) or `smtp+tls://` (STARTTLS); user and password may be
+    percent-encoded."""
+    if not url:
+        return MailServer()
+    ports = {"smtp": 25, "smtps": 465, "smtp+tls": 587}
+    parts = urlsplit(url)
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if parts.scheme not in ports or not host or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ImproperlyConfigured("EMAIL_URL names no mail server. Write smtp+tls://user:password@host:port.")
+    return MailServer(
+        "django.core.mail.backends.smtp.EmailBackend",
+        host,
+        port or ports[parts.scheme],
+        unquote(parts.username or ""),
+        unquote(parts.password or ""),
+        parts.scheme == "smtps",
+        parts.scheme == "smtp+tls",
+    )
+
+
+def from_address(public: str) -> str:
+    """The sender of messages where DEFAULT_FROM_EMAIL is not set: an address of the host that clients know."""
+    host = urlsplit(public).hostname or "localhost"
+    return f"sign-in@{f'[{host}]' if ':' in host else host}"

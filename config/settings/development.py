@@ -4,7 +4,7 @@ import secrets
 
 from config import env as environment
 from config.settings.base import *
-from config.settings.base import VAR_DIR, database
+from config.settings.base import EMAIL_BACKEND, VAR_DIR, database
 
 DEBUG = False
 SECRET_KEY = environment.env.str("SECRET_KEY", default="") or environment.kept_secret(
@@ -17,3 +17,5 @@ MFA_SECRET_KEYS = environment.sealing_keys(
 DATABASES = {
     "default": database(environment.env.str("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'stepward.sqlite3'}")
 }
+EMAIL_BACKEND = EMAIL_BACKEND or "django.core.mail.backends.console.EmailBackend"
+SMS_TO_CONSOLE = True

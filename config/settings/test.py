@@ -4,7 +4,7 @@ import base64
 
 from config import env as environment
 from config.settings.base import *
-from config.settings.base import VAR_DIR, database
+from config.settings.base import EMAIL_BACKEND, VAR_DIR, database
 
 DEBUG = False
 SECRET_KEY = "a key that only the tests know, long enough for every check of Django's"
@@ -16,5 +16,5 @@ DATABASES = {
 # Tests open and close their own connections; a pool would keep databases busy that they want to drop.
 DATABASES["default"].get("OPTIONS", {}).pop("pool", None)
 RATE_LIMIT = 0
-EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+EMAIL_BACKEND = EMAIL_BACKEND or "django.core.mail.backends.locmem.EmailBackend"
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]

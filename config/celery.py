@@ -1,0 +1,37 @@
+"""The Celery application: `celery -A config.celery worker` sends messages, `celery -A config.celery beat` sweeps.
+
+Nothing of value is on the broker: a task is the id of a row, a lost task is found by the sweep, and one that comes
+twice meets a lease. So tasks are acknowledged early, and no results are kept.
+"""
+
+import os
+
+from celery import Celery
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
+
+app = Celery("stepward", set_as_current=True)
+app.conf.update(
+    broker_url=settings.REDIS_URL or "memory://",
+    broker_connection_retry_on_startup=True,
+    # A person waits for the answer: a broker that does not answer soon is passed by.
+    broker_transport_options={"socket_connect_timeout": 1, "socket_timeout": 5, "visibility_timeout": 60},
+    task_ignore_result=True,
+    task_store_errors_even_if_ignored=False,
+    task_default_queue="stepward",
+    # Sending is waiting for a socket, which threads do well; one process holds one pool of database connections.
+    worker_pool="threads",
+    worker_concurrency=8,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    timezone="UTC",
+    beat_schedule_filename=str(settings.VAR_DIR / "celerybeat-schedule"),
+    beat_schedule={
+        # A sweep that waited longer than the next one is due has nothing to add.
+        "sweep": {"task": "mfa.sweep", "schedule": 2.0, "options": {"expires": 2.0}},
+        "forget": {"task": "mfa.forget", "schedule": 3600.0, "options": {"expires": 3600.0}},
+    },
+)
+app.autodiscover_tasks(["mfa"])

@@ -1,0 +1,184 @@
+"""The outbox: a message is a row before anything is sent, and a worker that dies loses nothing.
+
+Life of a row: WAITING → leased by one worker → SENT, or WAITING again with a later `next_attempt_at`, or FAILED,
+EXPIRED, CANCELLED. The lease is short and renewed while the gateway is being spoken to, so the message of a worker that
+was killed is taken up by another within seconds, and a slow gateway alone never makes a message go out twice.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from django.db.models import F, Q, QuerySet
+
+from identity.models import User
+from mfa import secret_store
+from mfa.delivery import gateways
+from mfa.delivery.lease import LEASE, kept
+from mfa.models.delivery import Delivery, DeliveryState
+
+log = structlog.get_logger("stepward.delivery")
+
+HEAD_START: Final = timedelta(seconds=5)
+"""How long a new row is left to the worker it was given to, before a sweep takes it up."""
+
+BACK_OFF: Final = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 300, 900, 3600, 3600, 3600, 3600))
+"""How long after the first, second … refusal the next attempt is made; past the last one the message has failed."""
+
+MOST_ATTEMPTS: Final = 2 * len(BACK_OFF)
+"""A message whose workers die again and again, before they can note a refusal, is given up after so many."""
+
+
+def put(
+    user: User,
+    *,
+    template: str,
+    kind: int,
+    destination: str,
+    facts: Mapping[str, Any],
+    language: str,
+    now: datetime,
+    not_after: datetime | None = None,
+    delivery_id: uuid.UUID | None = None,
+) -> Delivery:
+    """Write one message into the outbox, in the caller's transaction. `facts` are JSON values; they are sealed.
+
+    `not_after`: a message that has not gone by then never goes. `delivery_id` lets the caller find it again.
+    """
+    identity = delivery_id or uuid.uuid4()
+    return Delivery.objects.create(
+        id=identity,
+        user=user,
+        kind=kind,
+        template=template,
+        language=language,
+        destination=destination,
+        sealed_context=secret_store.seal_for(user, json.dumps(facts).encode(), **_place(identity)),
+        created_at=now,
+        not_after=not_after,
+        next_attempt_at=now + HEAD_START,
+    )
+
+
+def cancel(delivery_id: uuid.UUID, now: datetime) -> None:
+    """A waiting message does not go any more; one that a gateway has already is beyond recall."""
+    _waiting(delivery_id).update(
+        state=DeliveryState.CANCELLED, sealed_context=None, finished_at=now, lease=None, leased_until=None
+    )
+
+
+def take_due(now: datetime, *, at_most: int = 200) -> list[uuid.UUID]:
+    """Rows that nobody works on although their time has come: of killed workers, lost tasks and past refusals.
+
+    Each is put off by the head start, so that sweeps of other processes leave it to whoever took it here.
+    """
+    ours = []
+    for row in _due(now).order_by("next_attempt_at").values_list("pk", flat=True)[:at_most]:
+        if _due(now).filter(pk=row).update(next_attempt_at=now + HEAD_START):
+            ours.append(row)
+    return ours
+
+
+def forget_finished(before: datetime) -> int:
+    """Delete the rows of messages that were over by `before`; returns how many."""
+    deleted, _ = Delivery.objects.filter(finished_at__lt=before).delete()
+    return deleted
+
+
+def hand_over(delivery_id: uuid.UUID, now: datetime) -> None:
+    """Send one message, if nobody else is sending it. A gateway's refusal is written to the row, never raised."""
+    started = time.monotonic()
+
+    def clock() -> datetime:
+        return now + timedelta(seconds=time.monotonic() - started)
+
+    lease = uuid.uuid4()
+    if not _take(delivery_id, lease, now):
+        return
+    delivery = Delivery.objects.select_related("user").get(pk=delivery_id)
+    if delivery.not_after is not None and delivery.not_after <= now:
+        _finish(delivery, lease, DeliveryState.EXPIRED, clock())
+        return
+    if delivery.attempts > MOST_ATTEMPTS:
+        _finish(delivery, lease, DeliveryState.FAILED, clock(), "worn out")
+        return
+    refusal = _sent_by_gateway(delivery, lease, clock)
+    if refusal is None:
+        _finish(delivery, lease, DeliveryState.SENT, clock())
+    elif refusal.for_good or delivery.attempts > len(BACK_OFF):
+        _finish(delivery, lease, DeliveryState.FAILED, clock(), refusal.reason)
+    else:
+        _put_off(delivery, lease, clock() + BACK_OFF[delivery.attempts - 1], refusal.reason)
+
+
+def _take(delivery_id: uuid.UUID, lease: uuid.UUID, now: datetime) -> bool:
+    return bool(
+        _waiting(delivery_id)
+        .filter(_unleased(now))
+        .update(lease=lease, leased_until=now + LEASE, attempts=F("attempts") + 1)
+    )
+
+
+def _sent_by_gateway(delivery: Delivery, lease: uuid.UUID, clock: Callable[[], datetime]) -> gateways.Refused | None:
+    try:
+        facts = json.loads(
+            secret_store.open_sealed(delivery.user, bytes(delivery.sealed_context or b""), **_place(delivery.pk))
+        )
+    except secret_store.CannotOpen:
+        return gateways.Refused("sealed", for_good=True)
+    with kept(delivery.pk, lease, clock):
+        try:
+            gateways.send(delivery, facts)
+        except gateways.Refused as refusal:
+            return refusal
+        except Exception as error:  # noqa: BLE001  A fault of ours must not leave the row leased, nor say what it sent.
+            return gateways.Refused(type(error).__name__)
+    return None
+
+
+def _finish(delivery: Delivery, lease: uuid.UUID, state: DeliveryState, now: datetime, reason: str = "") -> None:
+    _held(delivery, lease).update(
+        state=state, sealed_context=None, finished_at=now, lease=None, leased_until=None, last_error=reason
+    )
+    _log(delivery, state, reason)
+
+
+def _put_off(delivery: Delivery, lease: uuid.UUID, until: datetime, reason: str) -> None:
+    _held(delivery, lease).update(lease=None, leased_until=None, next_attempt_at=until, last_error=reason)
+    _log(delivery, "put off", reason)
+
+
+def _log(delivery: Delivery, state: str, reason: str) -> None:
+    log.info(
+        "delivery",
+        delivery=delivery.pk.hex[:8],
+        template=delivery.template,
+        kind=delivery.kind,
+        state=str(state),
+        attempts=delivery.attempts,
+        reason=reason,
+    )
+
+
+def _waiting(delivery_id: uuid.UUID) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(pk=delivery_id, state=DeliveryState.WAITING)
+
+
+def _held(delivery: Delivery, lease: uuid.UUID) -> QuerySet[Delivery]:
+    return _waiting(delivery.pk).filter(lease=lease)
+
+
+def _due(now: datetime) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(_unleased(now), state=DeliveryState.WAITING, next_attempt_at__lte=now)
+
+
+def _unleased(now: datetime) -> Q:
+    return Q(leased_until__isnull=True) | Q(leased_until__lte=now)
+
+
+def _place(delivery_id: uuid.UUID) -> dict[str, str]:
+    return {"table": "mfa_delivery", "row": str(delivery_id), "purpose": "message"}

@@ -1,0 +1,42 @@
+"""Delivery by Celery, where a broker is configured. A task's argument is the row's id and nothing else."""
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from mfa.delivery import budget, outbox
+
+KEPT_FOR: Final = timedelta(days=30)
+"""How long a finished message's row stays, without what it said."""
+
+
+def publish(delivery_id: UUID) -> None:
+    """Put the message's id on the broker; raises kombu's OperationalError when it cannot be reached."""
+    import_string(settings.CELERY_APP)  # Makes the configured application the one that the tasks belong to.
+    deliver.apply_async((str(delivery_id),), retry=False)
+
+
+@shared_task(name="mfa.deliver", ignore_result=True)  # type: ignore[untyped-decorator]
+def deliver(delivery_id: str) -> None:
+    """Send one message, unless another worker is sending it or it is over."""
+    outbox.hand_over(UUID(delivery_id), timezone.now())
+
+
+@shared_task(name="mfa.sweep", ignore_result=True)  # type: ignore[untyped-decorator]
+def sweep() -> None:
+    """Give messages that nobody works on to the workers again."""
+    for delivery_id in outbox.take_due(timezone.now()):
+        deliver.apply_async((str(delivery_id),), retry=False)
+
+
+@shared_task(name="mfa.forget", ignore_result=True)  # type: ignore[untyped-decorator]
+def forget() -> None:
+    """Delete what is kept no longer."""
+    now = timezone.now()
+    outbox.forget_finished(now - KEPT_FOR)
+    budget.forget_before(now)
