@@ -32,7 +32,8 @@ def main(arguments: list[str]) -> int:
             print(f"Port {wanted} is taken; the demo uses {port}.")
         demo = Demo(port)
         begun = time.monotonic()
-        print(f"Making a demo database under var/demo/{port}/ and starting the server at {demo.url} …", flush=True)
+        where = os.path.relpath(demo.folder)
+        print(f"Making a demo database in {where}/ and starting the server at {demo.url} …", flush=True)
         demo.prepare()
         demo.start()
         terminal.good(f"it answers after {time.monotonic() - begun:.1f} s")
@@ -174,7 +175,7 @@ def invite(demo: Demo) -> None:
         "/api/MFAEnrollment/EnrollUserToMicrosoftAuthenticatorByImage",
         requestId=str(answer["VGResponse"]["RequestId"]),
     )
-    link = demo.manage("bootstrap_admin").strip()
+    link = demo.run("manage.py", "bootstrap_admin").strip()
     print(f"\n{terminal.paint('Your turn', '1')}: scan this with an authenticator app within ten minutes,")
     terminal.draw_qr(picture)
     print(f"  and type its code at {terminal.paint(request['EnrollmentUrl'], '4')}")
@@ -184,7 +185,7 @@ def invite(demo: Demo) -> None:
     for line in link.splitlines():
         print(f"                 {line}")
     print("  With curl      README.md, 'The flow in five lines'")
-    print(f"  The log        var/demo/{demo.port}/server.log\n  Ctrl-C ends it.", flush=True)
+    print(f"  The log        {os.path.relpath(demo.folder)}/server.log\n  Ctrl-C ends it.", flush=True)
 
 
 def keep_serving(demo: Demo) -> int:

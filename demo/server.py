@@ -62,8 +62,7 @@ class Demo:
         """An empty database with the demo's client and people."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(mode=0o700, parents=True)
-        self.manage("migrate", "--verbosity", "0")
-        self.manage("provision", "-", given=json.dumps(self.declared()))
+        self.run("-m", "demo.prepare", given=json.dumps(self.declared()))
         self.write_environment_file()
 
     def declared(self) -> dict[str, object]:
@@ -86,21 +85,21 @@ class Demo:
         path.touch(mode=0o600)
         path.write_text(f"URL={self.url} CLIENT_ID={CLIENT_ID} WHO=curl PASSWORD='{self.passwords['curl']}'\n")
 
-    def manage(self, *arguments: str, given: str | None = None) -> str:
-        """Run one management command; returns what it printed, raises DidNotStart."""
-        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+    def run(self, *arguments: str, given: str | None = None) -> str:
+        """Run one Python command on the demo's database; returns what it printed, raises DidNotStart."""
+        command = [sys.executable, *arguments]
         done = subprocess.run(
             command, cwd=ROOT, env=self.environment(), input=given, text=True, capture_output=True, check=False
         )
         if done.returncode != 0:
-            raise DidNotStart(f"manage.py {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+            raise DidNotStart(f"{' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
     def start(self) -> None:
         """Start the server and wait until it answers; raises DidNotStart."""
         with (self.folder / "server.log").open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "manage.py"), "serve"],
+                [sys.executable, "manage.py", "serve", "--no-migrate"],
                 cwd=ROOT,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,

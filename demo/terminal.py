@@ -31,7 +31,7 @@ def sent(method: str, path: str, fields: dict[str, str]) -> None:
 def received(status: int, kind: str, body: bytes) -> None:
     colour = "32" if status < 300 else "33"
     print(f"  {paint('←', colour)} {paint(str(status), '1;' + colour)} {kind}")
-    if kind == "application/json":
+    if kind.endswith("json"):
         for line in json.dumps(shortened(json.loads(body)), indent=2, ensure_ascii=False).splitlines():
             print(paint(f"      {line}", colour))
     else:
