@@ -25,7 +25,7 @@ def seal_for(user: User, secret: bytes, *, table: str, row: str, purpose: str) -
 
 def open_sealed(user: User, sealed: bytes, *, table: str, row: str, purpose: str) -> bytes:
     """The secret; raises CannotOpen when it was moved, damaged, or the user's data key was shredded."""
-    key = DataKey.objects.filter(user_id=user.pk).first() if not _is_loaded(user) else user.data_key
+    key = _known_key(user)
     if key is None:
         raise CannotOpen("the user's data key is gone")
     return unseal(bytes(sealed), {_DATA_KEY_ID: _unwrap(user, key)}, _where(user, table, row, purpose))
@@ -43,7 +43,7 @@ def reseal(user: User, key: DataKey) -> None:
 
 
 def _data_key(user: User) -> bytes:
-    key = DataKey.objects.filter(user_id=user.pk).first()
+    key = _known_key(user)
     if key is None:
         sealed, kid = _wrap(user, os.urandom(32))
         try:
@@ -52,6 +52,12 @@ def _data_key(user: User) -> bytes:
         except IntegrityError:  # Another request made it first; its key is the user's.
             key = DataKey.objects.get(user_id=user.pk)
     return _unwrap(user, key)
+
+
+def _known_key(user: User) -> DataKey | None:
+    """The key that was read together with the user, or the one in the database by now."""
+    read_along: DataKey | None = user._state.fields_cache.get("data_key")
+    return read_along or DataKey.objects.filter(user_id=user.pk).first()
 
 
 def _wrap(user: User, data_key: bytes) -> tuple[bytes, str]:
@@ -69,7 +75,3 @@ def _data_key_place(user: User) -> bytes:
 
 def _where(user: User, table: str, row: str, purpose: str) -> bytes:
     return place(table, row, str(user.subject), purpose)
-
-
-def _is_loaded(user: User) -> bool:
-    return "data_key" in user._state.fields_cache
