@@ -69,6 +69,8 @@ WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Before the apps' own: the panel's frame stands in for the one that Django's admin brings.
+        "DIRS": [BASE_DIR / "mfa" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
