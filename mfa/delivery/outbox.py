@@ -71,6 +71,15 @@ def cancel(delivery_id: uuid.UUID, now: datetime) -> None:
     )
 
 
+def call_back(user: User, template: str, destination: str, now: datetime) -> None:
+    """Likewise for every waiting message of this kind to this destination of the user."""
+    waiting = Delivery.objects.filter(
+        user=user, template=template, destination=destination, state=DeliveryState.WAITING
+    )
+    for row in waiting.values_list("pk", flat=True):
+        cancel(row, now)
+
+
 def take_due(now: datetime, *, at_most: int = 200) -> list[uuid.UUID]:
     """Rows that nobody works on although their time has come: of killed workers, lost tasks and past refusals.
 

@@ -31,9 +31,6 @@ from mfa.verifiers import delivered_code
 _LOOK_EVERY: Final = 0.25
 """Seconds between looks for a click, so that one on any process is answered well within the second."""
 
-# The namespace of the ids that enrolment codes travel under, so that the last one sent can be called back.
-_ENROLMENT_CODES: Final = UUID("7b0c1f0e-53f5-4a39-9d9a-6c8f0f6b9d11")
-
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
@@ -94,8 +91,7 @@ def send_enrolment_code(enrolment: Enrolment, origin: Origin, now: datetime) -> 
             return HandOver.FAILED
         if not _within_budget(held.user, held.destination, held.request, origin, now):
             return HandOver.FAILED
-        if held.code_digest:
-            outbox.cancel(_enrolment_delivery(held), now)
+        outbox.call_back(held.user, "enrolment_code", held.destination, now)
         code = delivered_code.new_code()
         held.code_digest = delivered_code.enrolment_digest(held.pk, code)
         held.code_expires_at = now + conf.otp_lifetime()
@@ -109,7 +105,6 @@ def send_enrolment_code(enrolment: Enrolment, origin: Origin, now: datetime) -> 
             language=messages.supported(held.user.language, origin.language),
             now=now,
             not_after=held.code_expires_at,
-            delivery_id=_enrolment_delivery(held),
         )
     enrolment.code_digest, enrolment.code_expires_at = held.code_digest, held.code_expires_at
     return deliveries.wait(delivery.pk)
@@ -158,13 +153,14 @@ def wait_for_link(challenge: Challenge, *, until: float) -> ChallengeState:
     """The challenge's state as soon as it is decided, at the latest at `until`, on the scale of `time.monotonic()`.
 
     OPEN means that nobody has clicked: either `until` has come or the link has run out (`challenge.expires_at`).
-    Neither a transaction nor a connection is held between looks.
+    SUPERSEDED means that a click can change nothing any more, because another challenge or the end of the request was
+    first. Neither a transaction nor a connection is held between looks.
     """
     while True:
-        state = Challenge.objects.values_list("state", flat=True).filter(pk=challenge.pk).first()
+        state = _state_of(challenge)
         left = min(until - time.monotonic(), (challenge.expires_at - timezone.now()).total_seconds())
         if state != ChallengeState.OPEN or left <= 0:
-            return ChallengeState(state or ChallengeState.SUPERSEDED)
+            return state
         give_back_connection()
         time.sleep(min(left, _LOOK_EVERY))
 
@@ -260,6 +256,13 @@ def _decide(challenge_id: UUID, state: ChallengeState, now: datetime) -> bool:
     return bool(open_one.update(state=state, answered_at=now))
 
 
+def _state_of(challenge: Challenge) -> ChallengeState:
+    found = Challenge.objects.filter(pk=challenge.pk).values_list("state", "request__state").first()
+    if found is None or (found[0] == ChallengeState.OPEN and found[1] != RequestState.OPEN):
+        return ChallengeState.SUPERSEDED
+    return ChallengeState(found[0])
+
+
 def _told(
     request: AuthenticationRequest, user: User, origin: Origin, now: datetime, lifetime: timedelta
 ) -> dict[str, Any]:
@@ -274,7 +277,3 @@ def _told(
 
 def _link_digest(token: str) -> str:
     return installation_keys.digest("approval-link", token)
-
-
-def _enrolment_delivery(enrolment: Enrolment) -> UUID:
-    return uuid.uuid5(_ENROLMENT_CODES, f"{enrolment.pk}:{enrolment.code_digest}")

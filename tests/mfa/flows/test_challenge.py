@@ -221,6 +221,17 @@ def test_who_waits_for_a_link_hears_of_the_click_and_of_a_cancellation(
     assert challenge.wait_for_link(second, until=time.monotonic() + 5) is ChallengeState.SUPERSEDED
 
 
+def test_who_waits_for_a_link_hears_of_the_end_of_the_request(
+    request_: AuthenticationRequest, mailbox: Authenticator
+) -> None:
+    now = timezone.now()
+    live = a_request(request_.user, now)
+    _, opened = challenge.send_link(live, mailbox, ORIGIN, now)
+    assert opened
+    AuthenticationRequest.objects.filter(pk=live.pk).update(state=RequestState.CANCELLED)
+    assert challenge.wait_for_link(opened, until=time.monotonic() + 5) is ChallengeState.SUPERSEDED
+
+
 def test_waiting_ends_when_the_link_runs_out(request_: AuthenticationRequest, mailbox: Authenticator) -> None:
     now = timezone.now() - timedelta(seconds=89.5)
     live = a_request(request_.user, now)
