@@ -4,8 +4,11 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from mfa.api import metrics
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("identity.api.health_urls")),
+    path("metrics", metrics.view),
     path("", include("identity.api.urls")),
     path("", include("mfa.api.visualguard.urls")),
     path("", include("mfa.web.urls")),

@@ -57,8 +57,7 @@ _held = _Held()
 
 def forget() -> None:
     """Drop what the process holds open; the next use reads the database again."""
-    global _held
-    _held = _Held()
+    _held.digest_key, _held.signing, _held.public, _held.read_at = None, (), (), -_REFRESH_SECONDS
 
 
 def digest(purpose: str, secret: str) -> str:
@@ -99,9 +98,7 @@ def _keys(now: datetime) -> _Held:
         if not rows:
             add_signing_key(now, slot="signing:first", signs_from=now - timedelta(seconds=1))
             rows = list(_published(now))
-        _held.signing = tuple(
-            SigningKey(row.kid, _load(_open(row)), row.signs_from) for row in rows
-        )
+        _held.signing = tuple(SigningKey(row.kid, _load(_open(row)), row.signs_from) for row in rows)
         _held.public = tuple(row.public_jwk for row in rows)
         _held.read_at = time.monotonic()
         return _held

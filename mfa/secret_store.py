@@ -8,10 +8,11 @@ import os
 
 from django.db import IntegrityError, transaction
 
+from identity import metrics
 from identity.models import User
+from identity.primitives.sealing import CannotOpen, key_id, place, seal, unseal
 from mfa import conf
 from mfa.models.data_key import DataKey
-from identity.primitives.sealing import CannotOpen, key_id, place, seal, unseal
 
 __all__ = ["CannotOpen", "open_sealed", "seal_for", "shred"]
 
@@ -62,10 +63,13 @@ def _known_key(user: User) -> DataKey | None:
 
 def _wrap(user: User, data_key: bytes) -> tuple[bytes, str]:
     sealed = seal(data_key, conf.sealing_keys(), _data_key_place(user))
-    return sealed, key_id(sealed)
+    kid = key_id(sealed)
+    metrics.KEY_USE.labels(kid, "seal").inc()
+    return sealed, kid
 
 
 def _unwrap(user: User, key: DataKey) -> bytes:
+    metrics.KEY_USE.labels(key.sealed_under, "open").inc()
     return unseal(bytes(key.sealed), conf.sealing_keys(), _data_key_place(user))
 
 

@@ -14,6 +14,7 @@ ALLOWED_HOSTS = environment.allowed_hosts(PUBLIC_URL)
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TRUSTED_PROXIES = environment.integer("TRUSTED_PROXIES", 0, minimum=0, maximum=10)
 RATE_LIMIT = environment.integer("RATE_LIMIT", 6000, minimum=0, maximum=10_000_000)
+METRICS_TOKEN = environment.env.str("METRICS_TOKEN", default="")
 REDIS_URL = environment.env.str("REDIS_URL", default="")
 EMAIL_URL = environment.env.str("EMAIL_URL", default="")
 SMS_URL = environment.env.str("SMS_URL", default="")
@@ -62,6 +63,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "config.middleware.UnavailableMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"

@@ -47,7 +47,7 @@ _migrated = False
 
 def _migrations() -> bool:
     """Reading every migration costs 50 ms, and what is applied stays applied: asked until it is so, then remembered."""
-    global _migrated
+    global _migrated  # noqa: PLW0603  One fact about the process, which only ever turns true.
     if not _migrated:
         executor = MigrationExecutor(connection)
         _migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())

@@ -39,9 +39,7 @@ class DiscoveryView(APIView):
                 "revocation_endpoint": f"{url}/connect/revocation",
                 "jwks_uri": f"{url}/.well-known/jwks.json",
                 "scopes_supported": list(SCOPES),
-                "grant_types_supported": [
-                    grant.value for grant in GrantType if grant != GrantType.AUTHORIZATION_CODE
-                ],
+                "grant_types_supported": [grant.value for grant in GrantType if grant != GrantType.AUTHORIZATION_CODE],
                 "response_types_supported": [],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["RS256"],

@@ -1,12 +1,19 @@
 """Errors as RFC 9457 `application/problem+json`; nothing in them comes from an exception's own text."""
 
 import json
+import sys
 from http import HTTPStatus
 from typing import Any
 
+import kombu.exceptions
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.response import Response
+
+from identity import metrics
+from identity.errors import Overloaded
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -54,6 +61,25 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> Response
     return response
 
 
+def unavailable(exception: BaseException | None) -> HttpResponse | None:
+    """503 for what passes by itself: a full hash queue, a database or Redis that is away or too busy; else None."""
+    if isinstance(exception, Overloaded):
+        metrics.UNAVAILABLE.labels("hash_queue").inc()
+        return problem(503, "Too many sign-ins at once.", retry_after=exception.retry_after)
+    for kinds, part in _AWAY.items():
+        if isinstance(exception, kinds):
+            metrics.UNAVAILABLE.labels(part).inc()
+            return problem(503, f"The {part} does not answer.", retry_after=_RETRY_AFTER)
+    return None
+
+
+_RETRY_AFTER = 5  # seconds
+_AWAY: dict[tuple[type[Exception], ...], str] = {
+    (OperationalError, InterfaceError): "database",
+    (RedisError, kombu.exceptions.OperationalError): "broker",
+}
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return problem(404, _DETAILS[404])
 
@@ -67,6 +93,9 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    away = unavailable(sys.exc_info()[1])
+    if away is not None:  # It rose outside of a view, where `config.middleware` does not see it.
+        return away
     return problem(500, "Something went wrong here; the log tells what.")
 
 

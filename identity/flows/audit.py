@@ -4,8 +4,10 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from django.db import transaction
 from django.utils import timezone
 
+from identity import metrics
 from identity.models import AuditEvent, Client, User
 
 log = structlog.get_logger("stepward.audit")
@@ -47,7 +49,13 @@ def record(
         trace_id=context.get("trace_id", ""),
         detail=detail or {},
     )
+    transaction.on_commit(metrics.EVENTS.labels(event, outcome, reason).inc)
     log.info(
-        "audit", audit_event=event, outcome=outcome, reason=reason, request_ref=request_ref,
-        subject=str(user.subject) if user else "", client_id=client.client_id if client else "",
+        "audit",
+        audit_event=event,
+        outcome=outcome,
+        reason=reason,
+        request_ref=request_ref,
+        subject=str(user.subject) if user else "",
+        client_id=client.client_id if client else "",
     )

@@ -1,6 +1,7 @@
 """Password hashes, a few at a time: each takes 19 MiB and a core, and a burst must starve nothing else."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -9,7 +10,7 @@ from typing import TypeVar
 from django.contrib.auth.hashers import check_password, get_hasher, identify_hasher, make_password
 from django.db import connection
 
-from identity import conf
+from identity import conf, metrics
 from identity.errors import Overloaded
 
 _RETRY_AFTER_SECONDS = 2
@@ -44,9 +45,11 @@ class HashQueue:
             if self._waiting >= self._places:
                 raise Overloaded(_RETRY_AFTER_SECONDS)
             self._waiting += 1
+        metrics.HASH_WAITING.inc()
         try:
             self._slots.acquire()
         finally:
+            metrics.HASH_WAITING.dec()
             with self._guard:
                 self._waiting -= 1
 
@@ -85,5 +88,8 @@ def _with_slot(work: Callable[[], _T]) -> _T:
     """Do the work in a slot, and lend the database connection to others while waiting for it."""
     if not connection.in_atomic_block:
         connection.close()
+    asked = time.perf_counter()
     with queue().slot():
-        return work()
+        metrics.HASH_WAIT_SECONDS.observe(time.perf_counter() - asked)
+        with metrics.HASH_SECONDS.time():
+            return work()

@@ -150,9 +150,11 @@ def end_sessions(user: User, reason: str, now: datetime) -> int:
 def revoke(client: Client, token: str, now: datetime) -> None:
     """End the session of the client's own token (RFC 7009, 2.1); another client's is left alone."""
     for model in (RefreshToken, AccessToken):
-        found = model.objects.select_related("session", "user").filter(
-            token_checksum=checksum(token), application=client
-        ).first()
+        found = (
+            model.objects.select_related("session", "user")
+            .filter(token_checksum=checksum(token), application=client)
+            .first()
+        )
         if found is None:
             continue
         with transaction.atomic():

@@ -16,3 +16,6 @@ class PasswordTries(models.Model):
     admitted = models.BooleanField()
     updated = models.BigIntegerField(db_index=True)
     user = models.ForeignKey("identity.User", null=True, on_delete=models.CASCADE, related_name="password_tries")
+
+    def __str__(self) -> str:
+        return f"{self.failures} tries"

@@ -115,7 +115,9 @@ class User(AbstractBaseUser):
         """Ends browser sessions when the password or `session_epoch` changes."""
         from django.utils.crypto import salted_hmac
 
-        return salted_hmac("identity.user.session", f"{self.password}|{self.session_epoch}", algorithm="sha256").hexdigest()
+        return salted_hmac(
+            "identity.user.session", f"{self.password}|{self.session_epoch}", algorithm="sha256"
+        ).hexdigest()
 
 
 class PasswordHistory(models.Model):
@@ -127,3 +129,6 @@ class PasswordHistory(models.Model):
 
     class Meta:
         ordering = ["-replaced_at"]
+
+    def __str__(self) -> str:
+        return f"password until {self.replaced_at:%Y-%m-%d}"

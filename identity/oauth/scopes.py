@@ -47,8 +47,12 @@ class ClientScopes(BaseScopes):  # type: ignore[misc]
     def get_all_scopes(self) -> dict[str, str]:
         return dict(SCOPES)
 
-    def get_available_scopes(self, application: Client | None = None, request: object = None, *args: object, **kwargs: object) -> list[str]:
+    def get_available_scopes(
+        self, application: Client | None = None, request: object = None, *args: object, **kwargs: object
+    ) -> list[str]:
         return sorted(allowed_for(application) if application else SCOPES)
 
-    def get_default_scopes(self, application: Client | None = None, request: object = None, *args: object, **kwargs: object) -> list[str]:
+    def get_default_scopes(
+        self, application: Client | None = None, request: object = None, *args: object, **kwargs: object
+    ) -> list[str]:
         return (granted(application, []) or []) if application else []

@@ -2,13 +2,15 @@
 
 
 def mask_email(address: str) -> str:
-    """`m.m…s@gmail.com` as `m***…s@g****.com`: length kept, first and last character, first of the domain's first label.
+    """`m.m…s@gmail.com` as `m***…s@g****.com`: length kept, the ends of the local part, the first of the first label.
 
     What follows the first label is kept only in its last label; labels between are starred as well.
     """
     local, _, domain = address.rpartition("@")
     labels = domain.split(".")
-    return f"{_ends(local)}@{'.'.join([_first(labels[0]), *(_stars(label) for label in labels[1:-1]), *labels[1:][-1:]])}"
+    return (
+        f"{_ends(local)}@{'.'.join([_first(labels[0]), *(_stars(label) for label in labels[1:-1]), *labels[1:][-1:]])}"
+    )
 
 
 def mask_phone(number: str, country_code: str) -> str:

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import phonenumbers
 
@@ -82,7 +81,6 @@ def display(authenticator: Authenticator) -> str:
         country = phonenumbers.parse(authenticator.destination).country_code
         return masking.mask_phone(authenticator.destination, str(country))
     return authenticator.label
-
 
 
 def _modes(authenticator: Authenticator) -> tuple[ChallengeMode, ...]:

@@ -9,7 +9,7 @@ from identity.flows import accounts, audit
 from identity.models import User
 from mfa import secret_store
 from mfa.flows import challenge, notices, policy, recovery, remembered_devices, requests, tries
-from mfa.models import Authenticator, AuthenticationRequest, Enrolment, RecoveryCodeSet
+from mfa.models import AuthenticationRequest, Authenticator, Enrolment, RecoveryCodeSet
 from mfa.models.authentication_request import PassedBy, Purpose, RequestState
 from mfa.models.authenticator import EnrolmentState, Kind
 from mfa.outcomes import EnrolmentRefusal, HandOver, Origin
@@ -193,7 +193,11 @@ def _begin(
         state=EnrolmentState.CANCELLED, sealed_secret=None
     )
     enrolment = Enrolment(
-        user=request.user, request=request, kind=kind, destination=destination, begun_at=now,
+        user=request.user,
+        request=request,
+        kind=kind,
+        destination=destination,
+        begun_at=now,
         expires_at=request.expires_at,
     )
     if kind == Kind.APP:
@@ -231,9 +235,11 @@ def _confirm(
         return refusal
     if kind == Kind.EMAIL and _is_taken(user, enrolment.destination):
         return EnrolmentRefusal.DESTINATION_TAKEN
-    if Authenticator.objects.filter(user=user, kind=kind, destination=enrolment.destination).exclude(
-        destination=""
-    ).exists():
+    if (
+        Authenticator.objects.filter(user=user, kind=kind, destination=enrolment.destination)
+        .exclude(destination="")
+        .exists()
+    ):
         return EnrolmentRefusal.ALREADY_CONFIRMED
     secret = totp_verifier.enrolment_secret(enrolment) if kind == Kind.APP else None
     won = Enrolment.objects.filter(pk=enrolment.pk, state=EnrolmentState.PENDING).update(
@@ -251,13 +257,18 @@ def _confirm(
     return authenticator
 
 
-def _bind(
-    user: User, kind: Kind, destination: str, secret: bytes | None, step: int, now: datetime
-) -> Authenticator:
+def _bind(user: User, kind: Kind, destination: str, secret: bytes | None, step: int, now: datetime) -> Authenticator:
     """The confirmed authenticator. The step of the confirming code is spent with it (RFC 6238, 5.2)."""
     authenticator = Authenticator(
-        user=user, kind=kind, label=_LABELS[kind], destination=destination, created_at=now, confirmed_at=now,
-        last_time_step=step, last_used_at=now, is_default=not user.authenticators.exists(),
+        user=user,
+        kind=kind,
+        label=_LABELS[kind],
+        destination=destination,
+        created_at=now,
+        confirmed_at=now,
+        last_time_step=step,
+        last_used_at=now,
+        is_default=not user.authenticators.exists(),
     )
     if secret is not None:
         authenticator.sealed_secret = secret_store.seal_for(
@@ -328,6 +339,13 @@ def _record(
     authenticator: str = "",
 ) -> None:
     audit.record(
-        event, outcome=outcome, reason=reason, user=request.user, client=request.client, authenticator=authenticator,
-        address=origin.address, request_ref=request.ref, detail={"kind": kind.label},
+        event,
+        outcome=outcome,
+        reason=reason,
+        user=request.user,
+        client=request.client,
+        authenticator=authenticator,
+        address=origin.address,
+        request_ref=request.ref,
+        detail={"kind": kind.label},
     )

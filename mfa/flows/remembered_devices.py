@@ -18,10 +18,16 @@ def find(token: str, typed_name: str, client: Client, now: datetime) -> Remember
     """The live device whose token this is, for the account that `typed_name` names, at this client."""
     if not token:
         return None
-    found = RememberedDevice.objects.select_related("user").filter(
-        digest=secret_store.digest("remembered-device", token), client=client, revoked_at__isnull=True,
-        expires_at__gt=now,
-    ).first()
+    found = (
+        RememberedDevice.objects.select_related("user")
+        .filter(
+            digest=secret_store.digest("remembered-device", token),
+            client=client,
+            revoked_at__isnull=True,
+            expires_at__gt=now,
+        )
+        .first()
+    )
     return found if found and found.user.username_key == login_names.normalise(typed_name) else None
 
 
@@ -63,7 +69,10 @@ def invite(user: User, *, actor: User | None, now: datetime, lifetime: timedelta
     """An invitation's code, shown once; kept as a keyed digest."""
     code = secrets.token_urlsafe(16)
     Invitation.objects.create(
-        user=user, digest=secret_store.digest("invitation", code), created_at=now, created_by=actor,
+        user=user,
+        digest=secret_store.digest("invitation", code),
+        created_at=now,
+        created_by=actor,
         expires_at=now + lifetime,
     )
     audit.record("invitation.made", user=user, actor=actor)
@@ -72,9 +81,12 @@ def invite(user: User, *, actor: User | None, now: datetime, lifetime: timedelta
 
 def invitation_is_good(user: User, code: str, now: datetime) -> bool:
     """Whether the code is an unspent invitation of this very account."""
-    return bool(code) and Invitation.objects.filter(
-        user=user, digest=secret_store.digest("invitation", code), spent_at__isnull=True, expires_at__gt=now
-    ).exists()
+    return (
+        bool(code)
+        and Invitation.objects.filter(
+            user=user, digest=secret_store.digest("invitation", code), spent_at__isnull=True, expires_at__gt=now
+        ).exists()
+    )
 
 
 def spend_invitations(user: User, now: datetime) -> None:

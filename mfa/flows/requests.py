@@ -34,7 +34,11 @@ def find(request_id: str, *, client: Client | None = None) -> AuthenticationRequ
     if not _FORM.fullmatch(request_id):
         return None
     found = AuthenticationRequest.objects.select_related(
-        "user", "user__data_key", "client", "client__installation", "client__installation__mfa_policy",
+        "user",
+        "user__data_key",
+        "client",
+        "client__installation",
+        "client__installation__mfa_policy",
         "client__mfa_policy",
     ).filter(digest=digest_of(request_id))
     if client is not None:

@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from identity.flows import audit
 from identity.models import Client
-from identity.primitives import login_names
-from mfa.flows import answers, challenge, policy, requests, sign_in, tries
+from identity.primitives import lockout_schedule, login_names
+from mfa.flows import answers, challenge, notices, policy, recovery, requests, sign_in, tries
 from mfa.flows.answers import SignInAnswer, refused
 from mfa.flows.sign_in import Proof
-from mfa.models import Authenticator, AuthenticationRequest, Challenge, RecoveryCodeSet
+from mfa.models import AuthenticationRequest, Authenticator, Challenge, RecoveryCodeSet
 from mfa.models.authentication_request import Purpose, RequestState
 from mfa.models.authenticator import Kind
 from mfa.models.challenge import ChallengeMode, ChallengeState
@@ -73,7 +73,10 @@ def _dead(step: SecondStep) -> SignInAnswer:
 def _cancel(request: AuthenticationRequest, step: SecondStep, now: datetime) -> SignInAnswer:
     if requests.cancel(request, "cancelled", now):
         audit.record(
-            "sign_in.cancelled", user=request.user, client=step.client, address=step.origin.address,
+            "sign_in.cancelled",
+            user=request.user,
+            client=step.client,
+            address=step.origin.address,
             request_ref=request.ref,
         )
     return refused(Finding.CANCELLED, name=request.typed_name, password_was_right=True)
@@ -171,6 +174,20 @@ class _CountedMatch:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class _RecoveryMatch(_CountedMatch):
+    """A right recovery code: its owner is told that it was used."""
+
+    counted: RecoveryCodeSet
+    origin: Origin
+
+    def spend(self, now: datetime) -> bool:
+        if not _CountedMatch.spend(self, now):
+            return False
+        recovery.tell_of_use(self.counted.user, self.origin, now)
+        return True
+
+
 def _match(request: AuthenticationRequest, step: SecondStep, now: datetime) -> Match | None:
     """The right code among what was submitted. A recovery code is taken under any factor, and has its own count."""
     look_up = recovery_code.canonical(step.code)
@@ -181,26 +198,30 @@ def _match(request: AuthenticationRequest, step: SecondStep, now: datetime) -> M
     if authenticator is None:
         _record_refused(request, step, "unknown_factor")
         return None
-    is_app = authenticator.kind == Kind.APP
-    if not is_app and submitted and delivered_code.is_stale(request, authenticator, submitted, now):
+    if authenticator.kind != Kind.APP and submitted and delivered_code.is_stale(request, authenticator, submitted, now):
         _record_refused(request, step, "code_over", authenticator)
         return None
     if not tries.admit(authenticator, now):
         _record_refused(request, step, "resting", authenticator)
         return None
+    match, reason = _compare(request, authenticator, submitted, now)
+    if match is None:
+        _record_refused(request, step, reason, authenticator)
+        _tell_of_wrong_codes(request, authenticator, step.origin, now)
+    return match
+
+
+def _compare(
+    request: AuthenticationRequest, authenticator: Authenticator, submitted: str | None, now: datetime
+) -> tuple[Match | None, str]:
+    """The match of a counted code, or what the audit trail says of it."""
     if submitted is None:
-        _record_refused(request, step, "malformed", authenticator)
-        return None
-    if is_app:
-        step_match = totp.find(authenticator, submitted, now)
-        if step_match is None:
-            _record_refused(request, step, totp.why_not(authenticator, submitted, now), authenticator)
-        return step_match
+        return None, "malformed"
+    if authenticator.kind == Kind.APP:
+        step = totp.find(authenticator, submitted, now)
+        return step, "" if step else totp.why_not(authenticator, submitted, now)
     delivered = delivered_code.find(request, authenticator, submitted, now)
-    if delivered is None:
-        _record_refused(request, step, "wrong_code", authenticator)
-        return None
-    return _CountedMatch(delivered, authenticator)
+    return (_CountedMatch(delivered, authenticator), "") if delivered else (None, "wrong_code")
 
 
 def _recovery_match(request: AuthenticationRequest, look_up: str, step: SecondStep, now: datetime) -> Match | None:
@@ -212,7 +233,7 @@ def _recovery_match(request: AuthenticationRequest, look_up: str, step: SecondSt
     if found is None:
         _record_refused(request, step, "wrong_recovery_code")
         return None
-    return _CountedMatch(found, codes_of_user)
+    return _RecoveryMatch(found, codes_of_user, step.origin)
 
 
 def _named(request: AuthenticationRequest, factor_id: str, mode: ChallengeMode) -> Authenticator | None:
@@ -254,10 +275,25 @@ def _with(request: AuthenticationRequest, step: SecondStep, now: datetime, *find
     )
 
 
+def _tell_of_wrong_codes(request: AuthenticationRequest, counted: Authenticator, origin: Origin, now: datetime) -> None:
+    """A right password followed by wrong codes is news for the owner: somebody may know the password (ATTACKS A12)."""
+    with transaction.atomic():
+        if lockout_schedule.is_disabled(counted.failures):
+            notices.tell(request.user, "authenticator_disabled", origin, now, label=str(counted))
+        elif lockout_schedule.rest_seconds(counted.failures):
+            notices.tell(request.user, "wrong_codes", origin, now)
+
+
 def _record_refused(
     request: AuthenticationRequest, step: SecondStep, reason: str, authenticator: Authenticator | None = None
 ) -> None:
     audit.record(
-        "sign_in.code_refused", outcome="refused", reason=reason, user=request.user, client=step.client,
-        authenticator=authenticator.pk if authenticator else "", address=step.origin.address, request_ref=request.ref,
+        "sign_in.code_refused",
+        outcome="refused",
+        reason=reason,
+        user=request.user,
+        client=step.client,
+        authenticator=authenticator.pk if authenticator else "",
+        address=step.origin.address,
+        request_ref=request.ref,
     )

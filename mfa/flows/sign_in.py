@@ -13,7 +13,7 @@ from identity.models import Client, User
 from identity.outcomes import AccountState, CompletedSignIn, PasswordRefusal, PasswordState, PasswordVerdict
 from mfa.flows import answers, policy, remembered_devices, requests
 from mfa.flows.answers import SignInAnswer, refused
-from mfa.models import Authenticator, AuthenticationRequest
+from mfa.models import AuthenticationRequest, Authenticator
 from mfa.models.authentication_request import PassedBy, Purpose, RequestState
 from mfa.models.policy import Mode
 from mfa.models.remembered_device import RememberedDevice
@@ -143,7 +143,9 @@ def _without_factor(
         request_id, request = _open(known, sorted(findings), now, state=RequestState.COMPLETED, invited=invited)
         request_ref = request.ref
     proof = Proof(amr=("pwd",), acr="1", method="None")
-    completed = _complete(known.user, known.step.client, known.step.scopes, findings, proof, known.step.origin, request_ref, now)
+    completed = _complete(
+        known.user, known.step.client, known.step.scopes, findings, proof, known.step.origin, request_ref, now
+    )
     if isinstance(completed, frozenset):
         return SignInAnswer(completed, name=known.step.username, password_was_right=True)
     _record(known, request_ref, outcome="success", reason="remembered_device" if known.device else "")
@@ -191,8 +193,12 @@ def complete_request(
             requests.end_all(request.user, "account closed", now)
             return SignInAnswer(completed, name=request.typed_name, password_was_right=True)
         audit.record(
-            "sign_in.completed", user=request.user, client=request.client, address=origin.address,
-            request_ref=request.ref, detail={"amr": list(proof.amr)},
+            "sign_in.completed",
+            user=request.user,
+            client=request.client,
+            address=origin.address,
+            request_ref=request.ref,
+            detail={"amr": list(proof.amr)},
         )
         device = remembered_devices.remember(request.user, request.client, origin, now) if remember else None
         return SignInAnswer(
@@ -224,8 +230,13 @@ def _complete(
     states = accounts.states(user, client, now)
     if states:
         audit.record(
-            "sign_in.refused", outcome="refused", reason=_joined(states), user=user, client=client,
-            address=origin.address, request_ref=request_ref,
+            "sign_in.refused",
+            outcome="refused",
+            reason=_joined(states),
+            user=user,
+            client=client,
+            address=origin.address,
+            request_ref=request_ref,
         )
         return frozenset({Finding.FAILURE, *(_FINDING_OF_STATE[state] for state in states)})
     if Finding.PASSWORD_EXPIRED in findings:
@@ -255,8 +266,12 @@ def _wrong_password(step: PasswordStep, verdict: PasswordVerdict, now: datetime)
         if verdict.account is not None and verdict.account_locked_now:
             requests.end_all(verdict.account, "locked out", now)
         audit.record(
-            "sign_in.password_refused", outcome="refused", reason="locked_out" if locked_out else "wrong_password",
-            user=verdict.account, client=step.client, address=step.origin.address,
+            "sign_in.password_refused",
+            outcome="refused",
+            reason="locked_out" if locked_out else "wrong_password",
+            user=verdict.account,
+            client=step.client,
+            address=step.origin.address,
         )
     if locked_out:
         return refused(Finding.LOCKED_OUT, name=step.username)
@@ -266,7 +281,11 @@ def _wrong_password(step: PasswordStep, verdict: PasswordVerdict, now: datetime)
 
 def _closed(step: PasswordStep, user: User, states: frozenset[AccountState]) -> SignInAnswer:
     audit.record(
-        "sign_in.refused", outcome="refused", reason=_joined(states), user=user, client=step.client,
+        "sign_in.refused",
+        outcome="refused",
+        reason=_joined(states),
+        user=user,
+        client=step.client,
         address=step.origin.address,
     )
     return refused(*(_FINDING_OF_STATE[state] for state in states), name=step.username, password_was_right=True)
@@ -306,8 +325,13 @@ def _open(
 
 def _record(known: _Known, request_ref: str, *, outcome: str, reason: str) -> None:
     audit.record(
-        "sign_in.password_accepted", outcome="success", reason=reason, user=known.user, client=known.step.client,
-        address=known.step.origin.address, request_ref=request_ref,
+        "sign_in.password_accepted",
+        outcome="success",
+        reason=reason,
+        user=known.user,
+        client=known.step.client,
+        address=known.step.origin.address,
+        request_ref=request_ref,
     )
 
 

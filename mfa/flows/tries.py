@@ -6,7 +6,7 @@ from typing import TypeVar
 from django.db.models import F
 
 from identity.primitives import lockout_schedule
-from mfa.models import Authenticator, AuthenticationRequest, Enrolment, RecoveryCodeSet
+from mfa.models import AuthenticationRequest, Authenticator, Enrolment, RecoveryCodeSet
 from mfa.models.authentication_request import RequestState
 from mfa.models.authenticator import EnrolmentState
 
@@ -43,9 +43,7 @@ def admit(counted: Counted, now: datetime) -> bool:
 def forget(counted: Authenticator | RecoveryCodeSet, now: datetime) -> None:
     """A right code sets the count to nothing."""
     used = {"last_used_at": now} if isinstance(counted, Authenticator) else {}
-    type(counted)._default_manager.filter(pk=counted.pk).update(
-        failures=0, rest_until=None, disabled_at=None, **used
-    )
+    type(counted)._default_manager.filter(pk=counted.pk).update(failures=0, rest_until=None, disabled_at=None, **used)
 
 
 def admit_to_request(request: AuthenticationRequest) -> int:

@@ -38,9 +38,7 @@ class AuthenticationRequest(models.Model):
     """Only the SHA-256 of the id is written to the database: who reads the table holds no request."""
 
     digest = models.BinaryField(max_length=32, unique=True)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="authentication_requests"
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="authentication_requests")
     client = models.ForeignKey("identity.Client", null=True, on_delete=models.CASCADE, related_name="+")
     purpose = models.CharField(max_length=16, choices=Purpose.choices, default=Purpose.SIGN_IN)
     state = models.CharField(max_length=16, choices=RequestState.choices, default=RequestState.OPEN)

@@ -82,9 +82,7 @@ class Enrolment(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="enrolments")
-    request = models.ForeignKey(
-        "mfa.AuthenticationRequest", on_delete=models.CASCADE, related_name="enrolments"
-    )
+    request = models.ForeignKey("mfa.AuthenticationRequest", on_delete=models.CASCADE, related_name="enrolments")
     kind = models.PositiveSmallIntegerField(choices=Kind.choices)
     state = models.CharField(max_length=16, choices=EnrolmentState.choices, default=EnrolmentState.PENDING)
     sealed_secret = models.BinaryField(null=True)
@@ -94,9 +92,7 @@ class Enrolment(models.Model):
     failures = models.PositiveSmallIntegerField(default=0)
     begun_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
-    authenticator = models.OneToOneField(
-        Authenticator, null=True, on_delete=models.SET_NULL, related_name="enrolment"
-    )
+    authenticator = models.OneToOneField(Authenticator, null=True, on_delete=models.SET_NULL, related_name="enrolment")
 
     class Meta:
         constraints = [

@@ -36,9 +36,7 @@ class Delivery(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(
-                fields=["next_attempt_at"], condition=models.Q(state="waiting"), name="delivery_waiting"
-            )
+            models.Index(fields=["next_attempt_at"], condition=models.Q(state="waiting"), name="delivery_waiting")
         ]
         verbose_name_plural = "deliveries"
 
@@ -52,3 +50,6 @@ class SendingBudget(models.Model):
     key = models.CharField(max_length=64, primary_key=True, help_text="keyed digest of the user or destination")
     sent = models.PositiveIntegerField()
     window_started = models.BigIntegerField(help_text="seconds since 1970", db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.sent} messages"

@@ -35,9 +35,7 @@ class MfaPolicy(models.Model):
     transports = models.JSONField(default=every_transport)
     grace_logins = models.PositiveIntegerField(default=0)
     remember_days = models.PositiveIntegerField(default=0, validators=[MaxValueValidator(365)])
-    first_enrolment = models.CharField(
-        max_length=16, choices=FirstEnrolment.choices, default=FirstEnrolment.PASSWORD
-    )
+    first_enrolment = models.CharField(max_length=16, choices=FirstEnrolment.choices, default=FirstEnrolment.PASSWORD)
     enrolment_url = models.URLField(blank=True)
 
     class Meta:

@@ -1,1 +1,1 @@
-"""Each module finds the right code among what was submitted; none of them counts tries, none of them spends by itself."""
+"""Each module finds the right code among what was submitted; none of them counts tries or spends by itself."""

@@ -64,7 +64,9 @@ class EnrolmentView(APIView):
     """What the calls share: parameters, the request that the id names, and the form of a refusal."""
 
     def call(
-        self, request: HttpRequest, act: Callable[[AuthenticationRequest, Parameters, str], HttpResponse | EnrolmentRefusal]
+        self,
+        request: HttpRequest,
+        act: Callable[[AuthenticationRequest, Parameters, str], HttpResponse | EnrolmentRefusal],
     ) -> HttpResponse:
         """Find the request and act on it; `act` also gets the id itself, which answers repeat."""
         try:
@@ -104,9 +106,7 @@ class QrImageView(EnrolmentView):
         return self.get(request)
 
     @staticmethod
-    def _draw(
-        request: HttpRequest, found: AuthenticationRequest, given: Parameters
-    ) -> HttpResponse | EnrolmentRefusal:
+    def _draw(request: HttpRequest, found: AuthenticationRequest, given: Parameters) -> HttpResponse | EnrolmentRefusal:
         size = _size(given)
         begun = enrolment.begin_app(found, origin_of(request), timezone.now())
         if isinstance(begun, EnrolmentRefusal):
@@ -128,9 +128,7 @@ class QrBytesView(EnrolmentView):
         return self.get(request)
 
     @staticmethod
-    def _draw(
-        request: HttpRequest, found: AuthenticationRequest, given: Parameters
-    ) -> HttpResponse | EnrolmentRefusal:
+    def _draw(request: HttpRequest, found: AuthenticationRequest, given: Parameters) -> HttpResponse | EnrolmentRefusal:
         size = _size(given)
         begun = enrolment.begin_app(found, origin_of(request), timezone.now())
         if isinstance(begun, EnrolmentRefusal):
@@ -236,7 +234,9 @@ class StartView(APIView):
             return _step_up("insufficient_scope", "The token lacks the scope IdentityServerApi.")
         fresh = now.timestamp() - float(bearer.claims["auth_time"]) <= _FRESH_SECONDS
         if "mfa" not in bearer.claims["amr"] or not fresh:
-            return _step_up("insufficient_user_authentication", "A second factor within the last ten minutes is needed.")
+            return _step_up(
+                "insufficient_user_authentication", "A second factor within the last ten minutes is needed."
+            )
         return done(enrolment.start_signed_in(bearer.user, origin_of(request), now))
 
 

@@ -13,3 +13,4 @@ CANCEL: dict[str, Any] = {}
 RECOVERY_CODES: dict[str, Any] = {}
 INFORMATION: dict[str, Any] = {}
 START: dict[str, Any] = {}
+PASSWORD: dict[str, Any] = {}

@@ -22,7 +22,6 @@ from identity.oauth import client_authentication, scopes
 from identity.primitives import login_names
 from mfa.api.visualguard import documents, holding, schema
 from mfa.flows import second_step, sign_in
-from mfa.flows.answers import SignInAnswer
 from mfa.flows.second_step import Action, SecondStep
 from mfa.flows.sign_in import PasswordStep
 from mfa.outcomes import Origin

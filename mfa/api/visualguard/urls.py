@@ -6,6 +6,7 @@ from django.http import HttpResponseBase
 from django.urls import URLPattern, path, re_path
 
 from mfa.api.visualguard import enrolment_views as views
+from mfa.api.visualguard.password_view import PasswordView
 from mfa.api.visualguard.token_view import TokenView
 from mfa.models.authenticator import Kind
 
@@ -25,5 +26,6 @@ _CALLS: dict[str, Callable[..., HttpResponseBase]] = {
 
 urlpatterns: list[URLPattern] = [
     path("connect/token", TokenView.as_view(), name="token"),
+    path("api/account/password", PasswordView.as_view(), name="password"),
     *[re_path(rf"^(?i:api/MFAEnrollment/{name})/?$", view, name=name) for name, view in _CALLS.items()],
 ]
