@@ -1,6 +1,7 @@
-"""Logs: one JSON object a line. An exception is its type and where it rose, never its text, which may quote a secret."""
+"""Logs: one JSON object a line. An exception is its type and where it rose, never its text: that may quote a secret."""
 
 import logging
+import sys
 import traceback
 from types import TracebackType
 from typing import Any
@@ -23,7 +24,9 @@ def where_it_rose(exception: BaseException | None) -> str:
     if exception is None:
         return ""
     frames = traceback.extract_tb(exception.__traceback__)[-8:]
-    places = " < ".join(f"{frame.filename.rpartition('/site-packages/')[2]}:{frame.lineno} {frame.name}" for frame in frames[::-1])
+    places = " < ".join(
+        f"{frame.filename.rpartition('/site-packages/')[2]}:{frame.lineno} {frame.name}" for frame in frames[::-1]
+    )
     return f"{type(exception).__name__} at {places}"
 
 
@@ -56,8 +59,6 @@ def formatter() -> logging.Formatter:
 
 
 def _log_server_error(sender: object, request: HttpRequest | None = None, **_kwargs: object) -> None:
-    import sys
-
     information: tuple[type[BaseException] | None, BaseException | None, TracebackType | None] = sys.exc_info()
     match = request.resolver_match if request is not None else None
     structlog.get_logger("stepward.error").error(

@@ -1,4 +1,4 @@
-"""What happens around every request: a trace id, the rate limit, the body limit, headers, one log line."""
+"""What happens around every request: a trace id, the rate and body limits, headers, one log line, one observation."""
 
 import time
 import uuid
@@ -9,13 +9,16 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from config import rate_limit
+from config.logs import where_it_rose
+from identity import metrics
 from identity.api.addresses import client_address
-from identity.api.problems import problem
+from identity.api.problems import problem, unavailable
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 log = structlog.get_logger("stepward.access")
-_PROBES = {"/healthz", "/readyz"}
+_PROBES = {"/healthz", "/readyz", "/metrics"}
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
 
 
 class RequestContextMiddleware:
@@ -28,35 +31,61 @@ class RequestContextMiddleware:
         started = time.perf_counter()
         if request.path_info in _PROBES:
             # Probes come with whatever host their platform likes; nothing in their answer depends on it.
-            request.META["HTTP_HOST"] = settings.ALLOWED_HOSTS[0].lstrip(".") if settings.ALLOWED_HOSTS else "localhost"
+            request.META["HTTP_HOST"] = _own_host()
         trace_id = uuid.uuid4().hex
         request.META["stepward.trace_id"] = trace_id
         with structlog.contextvars.bound_contextvars(trace_id=trace_id):
-            response = self._refusal(request) or self.get_response(request)
+            response = _refusal(request) or self.get_response(request)
             _set_headers(request, response)
-            match = request.resolver_match
-            log.info(
-                "request",
-                method=request.method if request.method in _METHODS else "other",
-                route=match.route if match else "-",
-                status=response.status_code,
-                ms=round((time.perf_counter() - started) * 1000, 1),
-                address=client_address(request),
-            )
+            _note(request, response, time.perf_counter() - started)
         return response
 
-    @staticmethod
-    def _refusal(request: HttpRequest) -> HttpResponse | None:
-        if settings.RATE_LIMIT and request.path_info not in _PROBES:
-            wait = rate_limit.seconds_to_wait(client_address(request), settings.RATE_LIMIT)
-            if wait:
-                return problem(429, "Too many requests from this address.", retry_after=wait)
-        if _declared_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            return problem(413, "The body is larger than 64 KiB.")
-        return None
+
+class UnavailableMiddleware:
+    """The innermost layer: what passes by itself is answered with 503 and Retry-After instead of 500."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Called by Django with what a view let through; None lets it become a 500."""
+        response = unavailable(exception)
+        if response is not None:
+            log.warning("unavailable", exception=where_it_rose(exception))
+        return response
 
 
-_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
+def _own_host() -> str:
+    host = next((host for host in settings.ALLOWED_HOSTS if host != "*"), "localhost")
+    return host.lstrip(".")
+
+
+def _refusal(request: HttpRequest) -> HttpResponse | None:
+    if settings.RATE_LIMIT and request.path_info not in _PROBES:
+        wait = rate_limit.seconds_to_wait(client_address(request), settings.RATE_LIMIT)
+        if wait:
+            metrics.RATE_LIMITED.inc()
+            return problem(429, "Too many requests from this address.", retry_after=wait)
+    if _declared_length(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        return problem(413, "The body is larger than 64 KiB.")
+    return None
+
+
+def _note(request: HttpRequest, response: HttpResponseBase, seconds: float) -> None:
+    method = request.method if request.method in _METHODS else "other"
+    route = request.resolver_match.route if request.resolver_match else "-"
+    metrics.REQUESTS.labels(method, route, response.status_code).observe(seconds)
+    log.info(
+        "request",
+        method=method,
+        route=route,
+        status=response.status_code,
+        ms=round(seconds * 1000, 1),
+        address=client_address(request),
+    )
 
 
 def _declared_length(request: HttpRequest) -> int:

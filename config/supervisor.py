@@ -1,7 +1,7 @@
 """Keeps the processes of one server: the HTTP server and, with Redis, the Celery worker and beat.
 
 `manage.py serve` becomes this process, `python -m config.supervisor PLAN`. It imports nothing but the standard library,
-so that it stays small. SIGTERM and SIGINT end everything, in order; SIGHUP renews every process without refusing a request.
+so that it stays small. SIGTERM and SIGINT end everything, in order; SIGHUP renews every process, one after the other.
 """
 
 import ctypes

@@ -15,6 +15,7 @@ from typing import Any, Final
 import structlog
 from django.db.models import F, Q, QuerySet
 
+from identity import metrics
 from identity.models import User
 from mfa import secret_store
 from mfa.delivery import gateways
@@ -162,6 +163,7 @@ def _put_off(delivery: Delivery, lease: uuid.UUID, until: datetime, reason: str)
 
 
 def _log(delivery: Delivery, state: str, reason: str) -> None:
+    metrics.DELIVERIES.labels({1: "SMS", 2: "Email"}[delivery.kind], str(state)).inc()
     log.info(
         "delivery",
         delivery=delivery.pk.hex[:8],

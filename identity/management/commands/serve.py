@@ -28,7 +28,7 @@ MIGRATION_LOCK = 0x57E9_0001
 GRACE_SECONDS = 8
 # glibc gives back each hash's 19 MiB and takes it anew, a page fault for every 4 KiB; docs/decisions/0051 measures it.
 ALLOCATOR = {
-    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
     "MALLOC_TRIM_THRESHOLD_": str(128 * 1024 * 1024),
 }

@@ -1,0 +1,80 @@
+"""`/metrics`: what the processes counted, and what only the database knows, such as a rotation's progress."""
+
+from collections.abc import Iterator
+from hmac import compare_digest
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import Count, Min
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from identity import metrics
+from identity.api.problems import problem
+from mfa.models import Authenticator, DataKey, Delivery
+
+# Counting every data key reads an index from end to end; once a minute is enough for a rotation's progress.
+_COUNTED_FOR = 60  # seconds
+
+
+def view(request: HttpRequest) -> HttpResponse:
+    """Prometheus's text format. With METRICS_TOKEN set, only for who brings it; the proxy keeps the public out."""
+    token = settings.METRICS_TOKEN
+    shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if token and not compare_digest(shown.encode(), token.encode()):
+        response = problem(401, "Bring the metrics token.")
+        response["WWW-Authenticate"] = "Bearer"
+        return response
+    facts = CollectorRegistry()
+    facts.register(_Database())
+    body = generate_latest(metrics.registry()) + generate_latest(facts)
+    return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
+
+
+class _Database(Collector):
+    """Read at each scrape, by indexes alone."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        now = timezone.now()
+        waiting = GaugeMetricFamily(
+            "stepward_deliveries_waiting", "Messages not yet handed over, by kind.", labels=["kind"]
+        )
+        age = GaugeMetricFamily(
+            "stepward_deliveries_oldest_seconds", "Age of the oldest waiting message.", labels=["kind"]
+        )
+        found = {
+            row["kind"]: row
+            for row in Delivery.objects.filter(state="waiting")
+            .values("kind")
+            .annotate(count=Count("pk"), oldest=Min("created_at"))
+            .order_by()
+        }
+        for kind, name in ((1, "SMS"), (2, "Email")):
+            row = found.get(kind)
+            waiting.add_metric([name], row["count"] if row else 0)
+            age.add_metric([name], (now - row["oldest"]).total_seconds() if row else 0)
+        yield waiting
+        yield age
+        yield from self._slow()
+
+    @staticmethod
+    def _slow() -> Iterator[GaugeMetricFamily]:
+        counted = cache.get_or_set("stepward:metrics", _count, _COUNTED_FOR)
+        keys = GaugeMetricFamily("stepward_data_keys", "Data keys, by the key that seals them.", labels=["kid"])
+        for kid, count in counted["data_keys"]:
+            keys.add_metric([kid], count)
+        held = GaugeMetricFamily("stepward_authenticators", "Confirmed authenticators, by kind.", labels=["kind"])
+        for kind, count in counted["authenticators"]:
+            held.add_metric([{1: "SMS", 2: "Email", 4: "App"}[kind]], count)
+        yield keys
+        yield held
+
+
+def _count() -> dict[str, list[tuple[str | int, int]]]:
+    return {
+        "data_keys": list(DataKey.objects.values_list("sealed_under").annotate(Count("pk")).order_by()),
+        "authenticators": list(Authenticator.objects.values_list("kind").annotate(Count("pk")).order_by()),
+    }
