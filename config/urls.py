@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("identity.api.urls")),
     path("", include("mfa.api.visualguard.urls")),
     path("", include("mfa.web.urls")),
+    path("", include("mfa.web.authorize_urls")),
     path("admin/", admin.site.urls),
 ]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
+from django.db.models import F
 
 from identity import secret_store
 from identity.models import Installation, PasswordTries, User
@@ -142,6 +143,17 @@ def unlock(user: User) -> int:
 def is_locked_out(user: User, now: datetime) -> bool:
     """Whether some network, or every one, is locked out of this account: what the panel shows."""
     return PasswordTries.objects.filter(user=user, locked_until__gt=_milliseconds(now)).exists()
+
+
+def untold(now: datetime, limit: int = 100) -> list[PasswordTries]:
+    """Locks whose owners have not been told. A sweep tells them: telling at once would show that the name exists."""
+    locks = PasswordTries.objects.filter(user__isnull=False, locked_until__gt=_milliseconds(now))
+    return list(locks.exclude(told_of=F("locked_until")).select_related("user")[:limit])
+
+
+def mark_told(tries: PasswordTries) -> bool:
+    """Whether it is this caller who tells of the lock."""
+    return PasswordTries.objects.filter(pk=tries.pk, told_of=tries.told_of).update(told_of=tries.locked_until) == 1
 
 
 def _lock(key: str, installation: Installation, now: datetime) -> None:

@@ -6,6 +6,10 @@ from oauth2_provider.models import AbstractApplication, ApplicationManager
 from identity.models.policies import Installation
 
 
+# The client that stands for the installation's own pages, /account/ and /admin/.
+OWN_PAGES = "stepward"
+
+
 class GrantType(models.TextChoices):
     VG_AUTHENTICATOR = "VGAuthenticator"
     PASSWORD = "password"
@@ -42,6 +46,11 @@ class Client(AbstractApplication):
     @property
     def is_public(self) -> bool:
         return bool(self.client_type == self.CLIENT_PUBLIC)
+
+    @property
+    def is_own_pages(self) -> bool:
+        """Whether it is the installation itself: a client in which everybody has a role, and which gets no token."""
+        return self.client_id == OWN_PAGES and not self.grant_types
 
     def allows_grant_type(self, *grant_types: str) -> bool:
         """Whether one of the library's names for a grant, or a name of the wire, is among ours."""

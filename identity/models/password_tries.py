@@ -13,6 +13,7 @@ class PasswordTries(models.Model):
     failures = models.IntegerField()
     window_started = models.BigIntegerField()
     locked_until = models.BigIntegerField(default=0, db_index=True)
+    told_of = models.BigIntegerField(default=0, db_default=0, help_text="the lock that the owner was told of")
     admitted = models.BooleanField()
     updated = models.BigIntegerField(db_index=True)
     user = models.ForeignKey("identity.User", null=True, on_delete=models.CASCADE, related_name="password_tries")

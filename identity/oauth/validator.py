@@ -130,6 +130,43 @@ class StepwardValidator(OAuth2Validator):  # type: ignore[misc]
     ) -> bool:
         return scopes.granted(client, wanted) is not None
 
+    # The authorization code grant: `identity.oauth.authorization` passes the kept grant along as `found_grant`.
+
+    def validate_client_id(self, client_id: str, request: Request, *args: Any, **kwargs: Any) -> bool:
+        request.client = Client.objects.filter(client_id=client_id, is_active=True).first()
+        return request.client is not None
+
+    def validate_redirect_uri(
+        self, client_id: str, redirect_uri: str, request: Request, *args: Any, **kwargs: Any
+    ) -> bool:
+        """Exactly one of those registered (RFC 9700, 4.1.3)."""
+        return redirect_uri in request.client.redirect_uris.split()
+
+    def validate_response_type(
+        self, client_id: str, response_type: str, client: Client, request: Request, *args: Any, **kwargs: Any
+    ) -> bool:
+        return response_type == "code" and client.allows_grant_type("authorization_code")
+
+    def is_pkce_required(self, client_id: str, request: Request) -> bool:
+        return True
+
+    def validate_code(
+        self, client_id: str, code: str, client: Client, request: Request, *args: Any, **kwargs: Any
+    ) -> bool:
+        request.user, request.scopes = request.found_grant.user, request.found_grant.scope.split()
+        return bool(request.found_grant.application_id == client.pk)
+
+    def get_code_challenge(self, code: str, request: Request) -> str:
+        return str(request.found_grant.code_challenge)
+
+    def get_code_challenge_method(self, code: str, request: Request) -> str:
+        return "S256"
+
+    def confirm_redirect_uri(
+        self, client_id: str, code: str, redirect_uri: str, client: Client, request: Request, *args: Any, **kwargs: Any
+    ) -> bool:
+        return bool(request.found_grant.redirect_uri == redirect_uri)
+
     @staticmethod
     def _spend(old: RefreshToken, now: Any) -> bool:
         return RefreshToken.objects.filter(pk=old.pk, revoked__isnull=True).update(revoked=now) == 1

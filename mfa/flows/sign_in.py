@@ -5,11 +5,12 @@ Only this module makes a `CompletedSignIn`, and without one there are no tokens.
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
 from identity.flows import accounts, audit, passwords, tokens
-from identity.models import Client, User
+from identity.models import Client, Session, User
 from identity.outcomes import AccountState, CompletedSignIn, PasswordRefusal, PasswordState, PasswordVerdict
 from mfa.flows import answers, policy, remembered_devices, requests
 from mfa.flows.answers import SignInAnswer, refused
@@ -206,9 +207,16 @@ def complete_request(
             name=request.typed_name,
             password_was_right=True,
             method=proof.method,
-            tokens=tokens.issue(completed, now),
             remembered_device_token=device,
+            **_give(completed, now),
         )
+
+
+def _give(completed: CompletedSignIn, now: datetime) -> dict[str, Any]:
+    """Tokens for a client; for the installation's own pages a session alone, which no bearer can carry away."""
+    if completed.client.is_own_pages:
+        return {"session": tokens.open_session(completed, now)}
+    return {"tokens": tokens.issue(completed, now)}
 
 
 # What a password step found that still holds when its second factor has passed.
@@ -349,3 +357,26 @@ def pass_for_password_change(request: AuthenticationRequest, match: Match, now: 
         )
         audit.record("sign_in.factor_passed", user=request.user, client=request.client, request_ref=request.ref)
         return passed == 1
+
+
+def from_browser(
+    session: Session, client: Client, scopes: tuple[str, ...], origin: Origin, now: datetime
+) -> CompletedSignIn | None:
+    """The sign-in of a browser session, for one more client; None when session or account is closed by now.
+
+    `auth_time`, `amr` and `acr` stay those of the moment when the person signed in.
+    """
+    user = accounts.lock_row(session.user_id)
+    if session.ended_at is not None or accounts.states(user, client, now):
+        return None
+    return CompletedSignIn(
+        user=user,
+        client=client,
+        scopes=scopes,
+        amr=tuple(session.amr.split()),
+        acr=session.acr,
+        auth_time=session.auth_time,
+        address=origin.address,
+        user_agent=origin.user_agent,
+        request_ref="",
+    )

@@ -21,7 +21,7 @@ from identity.models.client import GrantType
 from identity.oauth import client_authentication, scopes
 from identity.primitives import login_names
 from mfa.api.visualguard import documents, holding, schema
-from mfa.flows import second_step, sign_in
+from mfa.flows import authorization, second_step, sign_in
 from mfa.flows.second_step import Action, SecondStep
 from mfa.flows.sign_in import PasswordStep
 from mfa.outcomes import Origin
@@ -75,7 +75,9 @@ class TokenView(APIView):
             if not _CEREMONY & set(client.grant_types):
                 raise Refused("unauthorized_client")
             return _json(*self._ceremony(request, given, client))
-        if grant_type not in _EXCHANGES:
+        if grant_type == GrantType.AUTHORIZATION_CODE and grant_type in client.grant_types:
+            return _json(*_code(given, client, origin_of(request)))
+        if grant_type not in _EXCHANGES and grant_type != GrantType.AUTHORIZATION_CODE:
             raise Refused("unsupported_grant_type")
         if grant_type not in client.grant_types:
             raise Refused("unauthorized_client")
@@ -93,6 +95,12 @@ class TokenView(APIView):
         else:
             answer = sign_in.password_step(_first(given, client, origin), timezone.now())
         return (200, documents.success(answer)) if answer.tokens else (400, documents.refusal(answer))
+
+
+def _code(given: Parameters, client: Client, origin: Origin) -> tuple[int, dict[str, Any]]:
+    names = ("grant_type", "code", "redirect_uri", "code_verifier")
+    done = authorization.exchange(client, {name: given.text(name) for name in names}, origin, timezone.now())
+    return done.status, done.document
 
 
 def origin_of(request: HttpRequest) -> Origin:

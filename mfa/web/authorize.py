@@ -1,0 +1,98 @@
+"""`/connect/authorize` and `/connect/endsession`: a browser comes from a client, and goes back to it."""
+
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from identity.api.problems import problem
+from identity.flows import audit, tokens
+from identity.models import Client, Session
+from identity.oauth import authorization, jwt
+from identity.oauth.authorization import Refused
+from mfa.api.visualguard.token_view import origin_of
+from mfa.flows import authorization as flow
+
+_A_YEAR = 366 * 86400
+
+
+@require_GET
+def authorize(request: HttpRequest) -> HttpResponseBase:
+    """Give the client a code for who is signed in; ask for a sign-in first where one is due.
+
+    There is no consent page: clients are the operator's own, provisioned by name.
+    """
+    asked = authorization.check(request.META.get("QUERY_STRING", ""))
+    if isinstance(asked, Refused):
+        return _away(asked.location) if asked.location else problem(400, "This authorization request is not valid.")
+    now = timezone.now()
+    session = browser_session(request)
+    if flow.needs_sign_in(asked, session, now):
+        if "none" in asked.prompts:
+            return _away(authorization.back(asked.redirect_uri, asked.state, "login_required").location)
+        if not _has_just_signed_in(request, session):
+            return _to_sign_in(request)
+    assert session is not None  # noqa: S101  Without one a sign-in is needed.
+    granted = flow.grant(asked, session, origin_of(request), now)
+    return _away(granted.location if isinstance(granted, Refused) else granted)
+
+
+@require_GET
+def end_session(request: HttpRequest) -> HttpResponseBase:
+    """Sign out at a client's wish (OpenID Connect RP-Initiated Logout 1.0).
+
+    Without an ID token of ours that names the session, the person is asked first: a mere link signs nobody out.
+    """
+    now = timezone.now()
+    hint = jwt.read(request.GET.get("id_token_hint", ""), typ="JWT", now=now, leeway=_A_YEAR)
+    session = Session.objects.select_related("user").filter(pk=hint["sid"]).first() if hint else None
+    if hint is None or session is None:
+        return _away("/account/sign-out")
+    if session.ended_at is None:
+        tokens.end_session(session, "signed out", now)
+        audit.record("session.ended", user=session.user, address=origin_of(request).address)
+    if request.user.is_authenticated and request.user.pk == session.user_id:
+        own = browser_session(request)
+        if own is not None:
+            tokens.end_session(own, "signed out", now)
+        logout(request)
+    wanted = request.GET.get("post_logout_redirect_uri", "")
+    client = Client.objects.filter(client_id=hint["aud"]).first()
+    if client is None or wanted not in client.redirect_uris.split():
+        return _away("/account/sign-out")
+    state = request.GET.get("state", "")
+    return _away(f"{wanted}{'&' if '?' in wanted else '?'}{urlencode({'state': state})}" if state else wanted)
+
+
+def browser_session(request: HttpRequest) -> Session | None:
+    """The session of whoever is signed in with this browser, if it has not ended."""
+    if not request.user.is_authenticated or not request.session.get("sid"):
+        return None
+    return (
+        Session.objects.select_related("user")
+        .filter(pk=request.session["sid"], user_id=request.user.pk, ended_at__isnull=True)
+        .first()
+    )
+
+
+def _has_just_signed_in(request: HttpRequest, session: Session | None) -> bool:
+    """Whether the browser comes back from the sign-in that this very request asked for."""
+    asked_at = request.session.pop("authorize_asked_at", None)
+    came_back = session is not None and asked_at is not None and session.auth_time.timestamp() >= asked_at
+    return came_back and request.session.get("acr") == "2"
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
+    request.session["authorize_asked_at"] = int(timezone.now().timestamp())
+    query = urlencode({"next": request.get_full_path(), "fresh": "1"})
+    return _away(f"{settings.LOGIN_URL}?{query}")
+
+
+def _away(location: str) -> HttpResponseBase:
+    """A redirect; the address was checked against what is registered, whatever its scheme (native clients)."""
+    response = HttpResponse(status=302)
+    response["Location"] = location
+    return response
