@@ -25,7 +25,7 @@ def states(user: User, client: Client | None, now: datetime) -> frozenset[Accoun
 
 def has_role_in(user: User, client: Client) -> bool:
     """Whether the person, or a group of theirs, has a role in the client."""
-    if user.all_clients:
+    if user.all_clients or client.is_own_pages:
         return True
     return (
         User.clients.through.objects.filter(user_id=user.pk, client_id=client.pk).exists()

@@ -7,8 +7,8 @@ import uuid
 from urllib.parse import urlsplit
 
 from identity import secret_store
-from identity.models import Client
-from identity.models.client import GrantType
+from identity.models import Client, Installation
+from identity.models.client import OWN_PAGES, GrantType
 
 MINIMUM_SECRET_LENGTH = 16
 CLIENT_ID = re.compile(r"[A-Za-z0-9._~@/+=-]{1,255}", re.ASCII)
@@ -24,6 +24,25 @@ def new_client_id() -> str:
 def new_secret() -> str:
     """A secret of 256 bits for a client."""
     return secrets.token_urlsafe(32)
+
+
+def own_pages() -> Client:
+    """The installation's own pages as a client, made at first use. It has no grant, so nobody gets a token with it."""
+    Installation.current()
+    Client.objects.get_or_create(
+        client_id=OWN_PAGES,
+        defaults={
+            "name": "Stepward",
+            "client_type": Client.CLIENT_PUBLIC,
+            "client_secret": "",
+            "hash_client_secret": False,
+            "authorization_grant_type": Client.GRANT_CLIENT_CREDENTIALS,
+            "grant_types": [],
+        },
+    )
+    return Client.objects.select_related("installation", "installation__mfa_policy", "mfa_policy").get(
+        client_id=OWN_PAGES
+    )
 
 
 def set_secret(client: Client, secret: str | None) -> None:

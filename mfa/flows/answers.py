@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import phonenumbers
 
-from identity.models import User
+from identity.models import Session, User
 from identity.outcomes import IssuedTokens
 from identity.primitives import masking
 from mfa import conf
@@ -27,7 +27,7 @@ class EnrolmentOffer:
 
 @dataclass(frozen=True, slots=True)
 class SignInAnswer:
-    """One answer of `/connect/token`. `tokens` is there exactly when the sign-in is complete."""
+    """One answer of a sign-in step. When the sign-in is complete there are `tokens`, or, in a browser, a `session`."""
 
     findings: frozenset[Finding]
     name: str = ""
@@ -37,6 +37,7 @@ class SignInAnswer:
     offer: EnrolmentOffer | None = None
     available: tuple[AvailableFactor, ...] = field(default=())
     tokens: IssuedTokens | None = None
+    session: Session | None = None
     remembered_device_token: str | None = None
 
 

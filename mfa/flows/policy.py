@@ -1,6 +1,6 @@
 """Which policy is in force for a person at a client: the strictest of all that apply, and which one asked for what."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 from identity.models import Client, Installation, User
@@ -37,7 +37,14 @@ def effective(user: User, client: Client | None) -> EffectivePolicy:
     """The policy for `user` at `client`; for the installation's own pages when `client` is None."""
     applying = [policy for policy in _of_client(client) if policy is not None]
     applying += MfaPolicy.objects.filter(group__members=user).select_related("group")
-    return combine(applying)
+    found = combine(applying)
+    return _for_own_pages(found) if client is not None and client.is_own_pages else found
+
+
+def _for_own_pages(found: EffectivePolicy) -> EffectivePolicy:
+    """What guards the second factors themselves is never entered without one, whatever the policies leave out."""
+    reasons = {**found.reasons, "mode": "the installation's own pages"}
+    return replace(found, mode=Mode.REQUIRED, grace_logins=0, remember_days=0, reasons=reasons)
 
 
 def combine(policies: list[MfaPolicy]) -> EffectivePolicy:
