@@ -22,6 +22,21 @@ LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 env = environ.Env()
 
 
+def text(name: str, default: str = "") -> str:
+    """The setting NAME, or what the file that NAME_FILE names holds, or the default. Secrets come well from files."""
+    value, file = os.environ.get(name, "").strip(), os.environ.get(f"{name}_FILE", "").strip()
+    if value and file:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set. Keep one of them.")
+    if not file:
+        return value or default
+    try:
+        return Path(file).read_text().strip() or default
+    except (OSError, UnicodeDecodeError):
+        raise ImproperlyConfigured(
+            f"{name}_FILE names a file that cannot be read as text. Mend its path or mode."
+        ) from None
+
+
 def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
     """An integer setting inside its bounds; raises ImproperlyConfigured with the sentence that mends it."""
     text = os.environ.get(name, "").strip()
@@ -119,6 +134,13 @@ def sealing_keys(text: str) -> dict[str, bytes]:
     if not keys:
         raise ImproperlyConfigured("MFA_SECRET_KEYS is empty. Write kid:base64-of-32-bytes.")
     return keys
+
+
+def is_random_enough(secret: str) -> bool:
+    """False for what is short, repeats itself, or stands in somebody's example."""
+    told = secret.casefold()
+    known = ("insecure", "changeme", "change-me", "secret", "default", "example", "password")
+    return len(secret) >= 50 and len(set(secret)) >= 10 and not any(word in told for word in known)
 
 
 def new_sealing_key() -> str:

@@ -9,15 +9,15 @@ VAR_DIR = environment.VAR_DIR
 
 PORT = environment.integer("PORT", 5000, minimum=1, maximum=65535)
 PUBLIC_URL = environment.public_url(PORT)
-BIND_ADDRESS = environment.env.str("BIND_ADDRESS", default="") or "0.0.0.0"  # noqa: S104  Hosts are checked by name.
+BIND_ADDRESS = environment.text("BIND_ADDRESS") or "0.0.0.0"  # noqa: S104  Hosts are checked by name.
 ALLOWED_HOSTS = environment.allowed_hosts(PUBLIC_URL)
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TRUSTED_PROXIES = environment.integer("TRUSTED_PROXIES", 0, minimum=0, maximum=10)
 RATE_LIMIT = environment.integer("RATE_LIMIT", 6000, minimum=0, maximum=10_000_000)
-METRICS_TOKEN = environment.env.str("METRICS_TOKEN", default="")
-REDIS_URL = environment.env.str("REDIS_URL", default="")
-EMAIL_URL = environment.env.str("EMAIL_URL", default="")
-SMS_URL = environment.env.str("SMS_URL", default="")
+METRICS_TOKEN = environment.text("METRICS_TOKEN")
+REDIS_URL = environment.text("REDIS_URL")
+EMAIL_URL = environment.text("EMAIL_URL")
+SMS_URL = environment.text("SMS_URL")
 # Development shows a text message where no gateway is named; elsewhere it is refused.
 SMS_TO_CONSOLE = False
 STATELESS_API = environment.switch("STATELESS_API", default=True)
@@ -137,7 +137,7 @@ EMAIL_HOST_PASSWORD = _mail.password
 EMAIL_USE_SSL = _mail.implicit_tls
 EMAIL_USE_TLS = _mail.start_tls
 EMAIL_TIMEOUT = 10  # Seconds for each step of the conversation with the mail server.
-DEFAULT_FROM_EMAIL = environment.env.str("DEFAULT_FROM_EMAIL", default="") or environment.from_address(PUBLIC_URL)
+DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL") or environment.from_address(PUBLIC_URL)
 
 CELERY_APP = "config.celery.app"
 

@@ -7,15 +7,10 @@ from config.settings.base import *
 from config.settings.base import EMAIL_BACKEND, VAR_DIR, database
 
 DEBUG = False
-SECRET_KEY = environment.env.str("SECRET_KEY", default="") or environment.kept_secret(
-    "secret_key", secrets.token_urlsafe(64)
-)
+SECRET_KEY = environment.text("SECRET_KEY") or environment.kept_secret("secret_key", secrets.token_urlsafe(64))
 MFA_SECRET_KEYS = environment.sealing_keys(
-    environment.env.str("MFA_SECRET_KEYS", default="")
-    or environment.kept_secret("mfa_secret_keys", environment.new_sealing_key())
+    environment.text("MFA_SECRET_KEYS") or environment.kept_secret("mfa_secret_keys", environment.new_sealing_key())
 )
-DATABASES = {
-    "default": database(environment.env.str("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'stepward.sqlite3'}")
-}
+DATABASES = {"default": database(environment.text("DATABASE_URL") or f"sqlite:///{VAR_DIR / 'stepward.sqlite3'}")}
 EMAIL_BACKEND = EMAIL_BACKEND or "django.core.mail.backends.console.EmailBackend"
 SMS_TO_CONSOLE = True

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import structlog
 from django.conf import settings
+from django.core import checks
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
@@ -48,6 +49,8 @@ class Command(BaseCommand):
             with one_at_a_time():
                 call_command("migrate", verbosity=0, interactive=False)
         self.check(databases=["default"])
+        if getattr(settings, "REFUSES_WARNINGS", False):
+            self.check(tags=[checks.Tags.security], include_deployment_checks=True, fail_level=checks.WARNING)
         Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="stepward-"))
         background = [] if options["web_only"] or not settings.REDIS_URL else [worker_command(), beat_command(folder)]
