@@ -9,7 +9,7 @@ from django.core.validators import URLValidator
 
 from identity.flows.clients import CLIENT_ID, MINIMUM_SECRET_LENGTH, fault_of_redirect_uri
 from identity.flows.passwords import MAXIMUM_BYTES
-from identity.models.client import DEFAULT_GRANT_TYPES, GrantType
+from identity.models.client import DEFAULT_GRANT_TYPES, OWN_PAGES, GrantType
 from identity.oauth.scopes import SCOPES
 from identity.primitives import login_names
 from mfa.flows.provisioning.document import parse
@@ -114,6 +114,8 @@ def _client(entry: Fields) -> DeclaredClient:
     client_id = entry.text("client_id", required=True)
     if client_id and not CLIENT_ID.fullmatch(client_id):
         entry.refuse("client_id", "may hold letters, digits and . _ ~ @ / + = - only")
+    if client_id == OWN_PAGES:
+        entry.refuse("client_id", "is the name of the installation's own pages")
     secret = entry.secret("client_secret")
     if secret is not None and len(secret) < MINIMUM_SECRET_LENGTH:
         entry.refuse("client_secret", f"is shorter than {MINIMUM_SECRET_LENGTH} characters")

@@ -4,16 +4,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from django.contrib.auth.hashers import make_password
-from django.db.models import Q
 
-from identity.flows import audit, tokens
+from identity.flows import audit
 from identity.models import User
+from mfa.flows.administration import end_what_rests_on_it
 from mfa.flows.provisioning.changes import BY, Change
 from mfa.flows.provisioning.declared import EVERY_CLIENT, DeclaredUser
 from mfa.flows.provisioning.known import Known
-from mfa.models.authentication_request import AuthenticationRequest, RequestState
 from mfa.models.authenticator import Authenticator, Kind
-from mfa.models.remembered_device import RememberedDevice
 
 _COLUMNS = (
     "username",
@@ -63,7 +61,7 @@ def _changing(user: User, declared: DeclaredUser, known: Known, differing: list[
         _set_roles(user, declared, known)
         audit.record("user.changed", user=user, detail=BY | {"fields": differing})
         if was_open and not (user.is_active and user.is_approved):
-            _end_what_rests_on(user, "account closed", now)
+            end_what_rests_on_it(user, "account closed", now)
 
     return carry_out
 
@@ -104,20 +102,10 @@ def _of_mark(
         for row in removed:
             audit.record("authenticator.removed", user=owner, authenticator=row.pk, detail=BY | {"kind": kind.label})
         if removed:
-            _end_what_rests_on(owner, "authenticator removed", now)
+            end_what_rests_on_it(owner, "authenticator removed", now)
 
     how = "moved to the new address" if adds and stale else "added" if adds else "removed" if removed else "marked anew"
     yield Change(what, f"{kind.label} authenticator {how}", carry_out)
-
-
-def _end_what_rests_on(user: User, why: str, now: datetime) -> None:
-    """Nothing that an older proof gave outlives a change of factors or a closed account."""
-    tokens.end_sessions(user, why, now)
-    RememberedDevice.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=now)
-    still_open = Q(state__in=[RequestState.OPEN, RequestState.PASSED])
-    AuthenticationRequest.objects.filter(still_open, user=user).update(
-        state=RequestState.CANCELLED, ended_at=now, end_reason=why[:32]
-    )
 
 
 def _same_roles(user: User, declared: DeclaredUser, known: Known) -> bool:

@@ -1,0 +1,35 @@
+"""The audit trail: for reading."""
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from identity.admin.panel import ReadOnlyAdmin
+from identity.models import AuditEvent
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    list_display = ("at", "event", "outcome", "reason", "username", "actor_name", "client_id", "address", "request_ref")
+    list_filter = ("outcome", "at", "event")
+    search_fields = ("username", "actor_name", "client_id", "address", "request_ref")
+    search_help_text = "user, administrator, client, address or request reference"
+    # Counting all of a long trail would take longer than showing a page of it.
+    show_full_result_count = False
+    exclude = ("detail",)
+    readonly_fields = ("facts",)
+
+    @admin.display(description="detail")
+    def facts(self, event: AuditEvent) -> str:
+        return format_html("<pre>{}</pre>", json.dumps(event.detail, indent=2, ensure_ascii=False))
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """`user_id` is a plain column, so that a person's page can link to that person's events."""
+        return lookup in ("user_id", "user_id__exact") or bool(super().lookup_allowed(lookup, value, request))
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        found, _ = super().get_search_results(request, queryset, search_term)
+        return found, False
