@@ -33,7 +33,7 @@ class Client:
         return self.json(self.send(expected, "POST", "/api/MFAEnrollment/ValidateMicrosoftTOTP", fields))
 
     def get(self, expected: int, path: str, **fields: str) -> bytes:
-        return self.send(expected, "GET", f"{path}?{urlencode(fields)}")
+        return self.send(expected, "GET", f"{path}?{urlencode(fields)}" if fields else path)
 
     def get_bytes(self, path: str, **fields: str) -> bytes:
         """A `byte[]` as ASP.NET sends it: one JSON string of base64."""

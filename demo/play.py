@@ -41,10 +41,13 @@ def main(arguments: list[str]) -> int:
         if not once:
             invite(demo)
             return keep_serving(demo)
-    except (DidNotStart, Surprise) as problem:
+    except DidNotStart as problem:
         terminal.bad(str(problem))
-        if demo and isinstance(problem, Surprise):
-            print(demo.log_tail(), file=sys.stderr)
+        return 1
+    except (Surprise, LookupError, ValueError, OSError) as problem:
+        # An answer without the member that the contract names, or none at all, is a surprise as well.
+        terminal.bad(str(problem) if isinstance(problem, Surprise) else repr(problem))
+        print(demo.log_tail() if demo else "", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped.")
@@ -120,7 +123,13 @@ class Flow:
     def second_sign_in(self, phone: SoftAuthenticator) -> str:
         terminal.title(8, "The next day: password again")
         terminal.explain("Now she has a factor, so the answer offers it instead of an enrolment.")
-        answer = self.client.token(400, grant_type="VGAuthenticator", Username="ada", Password=self.password)
+        answer = self.client.token(
+            400,
+            grant_type="VGAuthenticator",
+            scope="openid offline_access",
+            Username="ada",
+            Password=self.password,
+        )
         expect_status(answer, AUTHENTICATION_REQUIRED)
         response = answer["VGResponse"]
         proof = {
@@ -136,7 +145,7 @@ class Flow:
         expect_status(answer, WRONG_CODE)
 
         terminal.title(10, "She gives a fresh code")
-        answer = self.client.token(200, **proof, scope="openid offline_access", MFASecureCode=phone.next_code())
+        answer = self.client.token(200, **proof, MFASecureCode=phone.next_code())
         expect("access_token" in answer, "signed in")
         return str(answer["refresh_token"])
 
