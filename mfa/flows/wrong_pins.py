@@ -36,6 +36,7 @@ Verdict = tuple[int | None, int]
 _REDIS_TIMEOUT: Final = 0.25
 _REDIS_PAUSE: Final = 5.0
 _log = logging.getLogger("stepward.stateless")
+_making = threading.Lock()
 
 
 def counted(digest: bytes, evaluate: Evaluate, *, now: float) -> Verdict:
@@ -48,7 +49,9 @@ def counted(digest: bytes, evaluate: Evaluate, *, now: float) -> Verdict:
             except RedisError:
                 shared.pause()
     try:
-        return _local(str(settings.VAR_DIR), os.getpid()).counted(digest, evaluate, now=now)
+        with _making:  # Of threads that come first together only one opens the file.
+            local = _local(str(settings.VAR_DIR), os.getpid())
+        return local.counted(digest, evaluate, now=now)
     except (OSError, sqlite3.Error) as error:
         _log.error("Wrong PINs cannot be counted under var/, so no PIN is evaluated: %s.", type(error).__name__)
         return None, WINDOW
@@ -94,8 +97,8 @@ class LocalCount:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._thread_lock = threading.Lock()
-        self._process_lock = path.with_suffix(".lock").open("wb")
-        path.with_suffix(".lock").chmod(0o600)
+        # Open for as long as the process lives, as the database is.
+        self._process_lock = os.open(path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
         path.chmod(0o600)
         self._pruned_at = 0.0

@@ -36,14 +36,14 @@ class SecretField(TextField):
     default_error_messages = {
         "alphabet": "A secret is Base32: the letters A to Z and the digits 2 to 7; spaces and hyphens are ignored.",
         "short": f"A secret has at least {SHORTEST_BASE32} Base32 characters (80 bits). Better are 32 (160 bits).",
+        "long": f"A secret has at most {MOST_BASE32} characters.",
         "length": "No whole number of bytes has so many Base32 characters; one is missing, or one is too many.",
     }
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=MOST_BASE32, **kwargs)
-
     def to_internal_value(self, data: object) -> bytes:  # type: ignore[override]
         text = super().to_internal_value(data)
+        if len(text) > MOST_BASE32:
+            self.fail("long")
         decoded = totp.decoded_base32(text, at_least=SHORTEST_BASE32)
         if decoded is None:
             characters = text.replace(" ", "").replace("-", "").rstrip("=")
