@@ -2,6 +2,7 @@
 
 import json
 import smtplib
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -49,9 +50,11 @@ class MailServer:
 def mail_server() -> Iterator[MailServer]:
     """A mail server on a free port of loopback."""
     server = MailServer()
-    controller = Controller(server, hostname="127.0.0.1", port=0)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server.port = listener.getsockname()[1]
+    controller = Controller(server, hostname="127.0.0.1", port=server.port)
     controller.start()
-    server.port = controller.server.sockets[0].getsockname()[1]
     try:
         yield server
     finally:
