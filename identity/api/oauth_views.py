@@ -8,12 +8,12 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import extend_schema
-from rest_framework.views import APIView
 
 from identity import conf, secret_store
 from identity.api import parameters as reading
 from identity.api import schema
 from identity.api.problems import problem
+from identity.api.views import ApiView
 from identity.errors import InvalidParameters
 from identity.flows import tokens
 from identity.models import Client
@@ -24,7 +24,7 @@ from identity.oauth.scopes import SCOPES
 _PUBLIC_FOR_AN_HOUR = "public, max-age=3600"
 
 
-class DiscoveryView(APIView):
+class DiscoveryView(ApiView):
     """OpenID Connect Discovery 1.0 and RFC 8414: what this server offers, and nothing that it does not."""
 
     @extend_schema(**schema.DISCOVERY)
@@ -56,7 +56,7 @@ class DiscoveryView(APIView):
         )
 
 
-class JwksView(APIView):
+class JwksView(ApiView):
     """The public keys that verify our tokens (RFC 7517)."""
 
     @extend_schema(**schema.JWKS)
@@ -65,7 +65,7 @@ class JwksView(APIView):
 
 
 @method_decorator(csrf_exempt, name="dispatch")
-class UserinfoView(APIView):
+class UserinfoView(ApiView):
     """What the access token's scopes tell about its person (OpenID Connect Core, 5.3)."""
 
     @extend_schema(**schema.USERINFO)
@@ -84,7 +84,7 @@ class UserinfoView(APIView):
 
 
 @method_decorator(csrf_exempt, name="dispatch")
-class IntrospectionView(APIView):
+class IntrospectionView(ApiView):
     """Whether a token is good (RFC 7662); only an authenticated, confidential client may ask."""
 
     @extend_schema(**schema.INTROSPECTION)
@@ -113,7 +113,7 @@ class IntrospectionView(APIView):
 
 
 @method_decorator(csrf_exempt, name="dispatch")
-class RevocationView(APIView):
+class RevocationView(ApiView):
     """End the family of the client's own token (RFC 7009); an unknown token is answered alike."""
 
     @extend_schema(**schema.REVOCATION)

@@ -10,11 +10,11 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import extend_schema
-from rest_framework.views import APIView
 
 from identity.api import parameters as reading
 from identity.api.parameters import Parameters
 from identity.api.problems import problem
+from identity.api.views import ApiView
 from identity.errors import InvalidParameters
 from identity.flows import tokens
 from mfa import conf
@@ -60,7 +60,7 @@ class _Malformed(Exception):
 
 
 @method_decorator(csrf_exempt, name="dispatch")
-class EnrolmentView(APIView):
+class EnrolmentView(ApiView):
     """What the calls share: parameters, the request that the id names, and the form of a refusal."""
 
     def call(
@@ -218,7 +218,7 @@ class InformationView(EnrolmentView):
 
 
 @method_decorator(csrf_exempt, name="dispatch")
-class StartView(APIView):
+class StartView(ApiView):
     """`StartEnrollment`: an id that serves only an enrolment, for who has just shown a second factor."""
 
     @extend_schema(**schema.START)

@@ -9,11 +9,11 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import get_language_from_request
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import extend_schema
-from rest_framework.views import APIView
 
 from identity.api import parameters as reading
 from identity.api.addresses import client_address
 from identity.api.parameters import Parameters
+from identity.api.views import ApiView
 from identity.errors import InvalidParameters, Overloaded
 from identity.flows import passwords, tokens
 from identity.models import Client
@@ -48,7 +48,7 @@ class Refused(Exception):
 
 
 @method_decorator(csrf_exempt, name="dispatch")
-class TokenView(APIView):
+class TokenView(ApiView):
     """The token endpoint. Parameters come from the body alone, never from the query string."""
 
     @extend_schema(**schema.TOKEN)
