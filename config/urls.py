@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("mfa.api.visualguard.urls")),
     path("", include("mfa.web.urls")),
     path("", include("mfa.web.authorize_urls")),
+    path("", include("config.openapi")),
     path("admin/", admin.site.urls),
 ]
 

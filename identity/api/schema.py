@@ -1,10 +1,258 @@
-"""What OpenAPI says of these calls."""
+"""What OpenAPI says of these calls: the keyword arguments of `extend_schema`, and what every call has in common."""
 
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final
 
-DISCOVERY: dict[str, Any] = {}
-JWKS: dict[str, Any] = {}
-USERINFO: dict[str, Any] = {}
-USERINFO_POST: dict[str, Any] = {}
-INTROSPECTION: dict[str, Any] = {}
-REVOCATION: dict[str, Any] = {}
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+
+JSON, FORM, PROBLEM = "application/json", "application/x-www-form-urlencoded", "application/problem+json"
+_TAG: Final = "OpenID Connect"
+_TEXT: Final = {"type": "string"}
+
+
+def example(name: str, value: Any) -> OpenApiExample:
+    return OpenApiExample(name, value=value)
+
+
+def problem(status: int, detail: str, **extra: Any) -> dict[str, Any]:
+    """An error's document (RFC 9457)."""
+    return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **extra}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _problem(status: int, detail: str) -> OpenApiResponse:
+    return OpenApiResponse(_ref("Problem"), HTTPStatus(status).phrase, [example(detail, problem(status, detail))])
+
+
+# What any call may be answered, before or instead of its own answers.
+ANY_CALL: Final[dict[Any, Any]] = {
+    (405, PROBLEM): _problem(405, "This method is not offered here."),
+    (413, PROBLEM): _problem(413, "The body is larger than 64 KiB."),
+    (415, PROBLEM): _problem(415, f"Send the body as {FORM} or {JSON}."),
+    (429, PROBLEM): _problem(429, "Too many requests from this address."),
+}
+
+COMPONENTS: Final[dict[str, Any]] = {
+    "Problem": {
+        "type": "object",
+        "description": "RFC 9457.",
+        "properties": {
+            "type": _TEXT,
+            "title": _TEXT,
+            "status": {"type": "integer"},
+            "detail": _TEXT,
+            "errors": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"field": _TEXT, "detail": _TEXT},
+                    "required": ["field", "detail"],
+                },
+            },
+            "failing": {"type": "array", "items": _TEXT},
+        },
+        "required": ["type", "title", "status", "detail"],
+    },
+    "OAuthError": {
+        "type": "object",
+        "properties": {"error": _TEXT, "error_description": _TEXT},
+        "required": ["error"],
+    },
+    "TokenBody": {
+        "type": "object",
+        "properties": {"token": _TEXT, "client_id": _TEXT, "client_secret": _TEXT},
+        "required": ["token"],
+    },
+}
+SECURITY_SCHEMES: Final[dict[str, Any]] = {
+    "client": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "`client_id` and `client_secret` by HTTP Basic. They may stand in the body instead; a public "
+        "client sends its `client_id` there alone.",
+    },
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token, in the Authorization header only.",
+    },
+}
+
+_CHALLENGE = OpenApiParameter("WWW-Authenticate", str, OpenApiParameter.HEADER, response=[401, 403])
+_INVALID_CLIENT = OpenApiResponse(
+    _ref("OAuthError"),
+    "The client is unknown or its secret is wrong.",
+    [example("Client", {"error": "invalid_client"})],
+)
+_OBJECT = {"type": "object"}
+_TOKEN_IN = {
+    "request": {FORM: _ref("TokenBody"), JSON: _ref("TokenBody")},
+    "examples": [
+        OpenApiExample("A token", value={"token": "eyJhbGciOiJSUzI1NiI…"}, request_only=True, media_type=media_type)
+        for media_type in (FORM, JSON)
+    ],
+}
+_WITHOUT_BODY = {status: answer for status, answer in ANY_CALL.items() if status[0] in (405, 429)}
+
+DISCOVERY: dict[str, Any] = {
+    "operation_id": "discovery",
+    "tags": [_TAG],
+    "summary": "What this server offers",
+    "description": "OpenID Connect Discovery 1.0 and RFC 8414.",
+    "auth": [{}],
+    "responses": {(200, JSON): OpenApiResponse(_OBJECT, "The metadata."), **_WITHOUT_BODY},
+}
+JWKS: dict[str, Any] = {
+    "operation_id": "jwks",
+    "tags": [_TAG],
+    "summary": "The keys that verify tokens",
+    "description": "RFC 7517. A new key is published before it signs; keep what you fetched for at most five minutes.",
+    "auth": [{}],
+    "responses": {
+        (200, JSON): OpenApiResponse(
+            {
+                "type": "object",
+                "properties": {"keys": {"type": "array", "items": _OBJECT}},
+                "required": ["keys"],
+            },
+            "The keys.",
+            [
+                example(
+                    "One key",
+                    {"keys": [{"e": "AQAB", "kty": "RSA", "n": "…", "kid": "…", "use": "sig", "alg": "RS256"}]},
+                )
+            ],
+        ),
+        **_WITHOUT_BODY,
+    },
+}
+USERINFO: dict[str, Any] = {
+    "operation_id": "userinfo",
+    "tags": [_TAG],
+    "summary": "About the person",
+    "description": "The claims that the token's scopes allow (OpenID Connect Core, 5.3).",
+    "auth": [{"bearer": []}],
+    "parameters": [_CHALLENGE],
+    "responses": {
+        (200, JSON): OpenApiResponse(
+            {"type": "object", "properties": {"sub": _TEXT}, "required": ["sub"]},
+            "The claims.",
+            [example("With profile", {"sub": "0e8f…", "preferred_username": "tt29", "name": "tt29"})],
+        ),
+        (401, PROBLEM): _problem(401, "An access token with the scope openid is needed."),
+        (403, PROBLEM): _problem(403, "An access token with the scope openid is needed."),
+        **_WITHOUT_BODY,
+    },
+}
+USERINFO_POST: dict[str, Any] = {**USERINFO, "operation_id": "userinfo_by_post", "request": None}
+INTROSPECTION: dict[str, Any] = {
+    "operation_id": "introspect",
+    "tags": [_TAG],
+    "summary": "Whether a token is good",
+    "description": "RFC 7662. Only a confidential client may ask; of refresh tokens only about its own.",
+    "auth": [{}, {"client": []}],
+    **_TOKEN_IN,
+    "parameters": [_CHALLENGE],
+    "responses": {
+        (200, JSON): OpenApiResponse(
+            {"type": "object", "properties": {"active": {"type": "boolean"}}, "required": ["active"]},
+            "Its state.",
+            [
+                example(
+                    "A good access token",
+                    {
+                        "active": True,
+                        "token_type": "Bearer",
+                        "iss": "https://id.example.com",
+                        "aud": "https://id.example.com",
+                        "sub": "0e8f…",
+                        "client_id": "6f0f3c6e-0000-4000-8000-000000000001_Native",
+                        "scope": "openid offline_access",
+                        "iat": 1780315200,
+                        "exp": 1780315800,
+                        "jti": "…",
+                        "auth_time": 1780315200,
+                        "amr": ["pwd", "otp", "mfa"],
+                        "acr": "2",
+                        "sid": "…",
+                        "username": "tt29",
+                    },
+                ),
+                example("Anything else", {"active": False}),
+            ],
+        ),
+        (401, JSON): _INVALID_CLIENT,
+        **_WITHOUT_BODY,
+        (413, PROBLEM): ANY_CALL[413, PROBLEM],
+    },
+}
+REVOCATION: dict[str, Any] = {
+    "operation_id": "revoke",
+    "tags": [_TAG],
+    "summary": "End a token's family",
+    "description": "RFC 7009. Ends the session of the client's own token; an unknown token is answered alike.",
+    "auth": [{}, {"client": []}],
+    **_TOKEN_IN,
+    "parameters": [_CHALLENGE],
+    "responses": {
+        (200, JSON): OpenApiResponse(_OBJECT, "Done.", [example("Done", {})]),
+        (401, JSON): _INVALID_CLIENT,
+        **_WITHOUT_BODY,
+        (413, PROBLEM): ANY_CALL[413, PROBLEM],
+    },
+}
+
+
+def _plain(name: str, summary: str, responses: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "get": {
+            "operationId": name,
+            "tags": ["Operation"],
+            "summary": summary,
+            "security": [{}],
+            "responses": responses,
+        }
+    }
+
+
+def _status(word: str) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {"status": _TEXT}, "required": ["status"]}
+    return {"description": "Yes.", "content": {JSON: {"schema": schema, "example": {"status": word}}}}
+
+
+# Plain Django views, which REST framework does not see.
+PATHS: Final[dict[str, Any]] = {
+    "/healthz": _plain("healthz", "Whether the process answers", {"200": _status("ok")}),
+    "/readyz": _plain(
+        "readyz",
+        "Whether what it leans on answers too",
+        {
+            "200": _status("ready"),
+            "503": {
+                "description": "No; `failing` names the parts.",
+                "headers": {"Retry-After": {"schema": {"type": "integer"}}},
+                "content": {
+                    PROBLEM: {
+                        "schema": _ref("Problem"),
+                        "example": problem(503, "Not ready.", failing=["database"]),
+                    }
+                },
+            },
+        },
+    ),
+    "/metrics": _plain(
+        "metrics",
+        "How it fares, for Prometheus",
+        {
+            "200": {"description": "Text exposition format.", "content": {"text/plain": {"schema": _TEXT}}},
+            "401": {
+                "description": "METRICS_TOKEN is set, and the request does not bring it as a bearer token.",
+                "content": {PROBLEM: {"schema": _ref("Problem"), "example": problem(401, "Bring the metrics token.")}},
+            },
+        },
+    ),
+}
