@@ -6,7 +6,7 @@ from django.http import HttpResponseBase
 from django.urls import URLPattern, path, re_path
 
 from mfa.api.visualguard import enrolment_views as views
-from mfa.api.visualguard.password_view import PasswordView
+from mfa.api.visualguard.password_view import PasswordView, ResetConfirmView, ResetView
 from mfa.api.visualguard.token_view import TokenView
 from mfa.models.authenticator import Kind
 
@@ -34,5 +34,7 @@ def _in_any_case(route: str) -> str:
 urlpatterns: list[URLPattern] = [
     path("connect/token", TokenView.as_view(), name="token"),
     path("api/account/password", PasswordView.as_view(), name="password"),
+    path("api/account/password/reset", ResetView.as_view(), name="password_reset"),
+    path("api/account/password/reset/confirm", ResetConfirmView.as_view(), name="password_reset_confirm"),
     *[re_path(_in_any_case(f"api/MFAEnrollment/{name}"), view, name=name) for name, view in _CALLS.items()],
 ]

@@ -1,0 +1,10 @@
+"""What is done every two seconds, by whichever process sweeps, so that nothing is lost with a process."""
+
+from datetime import datetime
+
+from mfa.flows import deliveries, lock_notices, password_reset
+
+
+def sweep(now: datetime) -> int:
+    """Tell of locks, send resets, take up messages whose worker died; how many there were of all."""
+    return lock_notices.tell_of_locks(now) + password_reset.send_due(now) + deliveries.sweep(now)
