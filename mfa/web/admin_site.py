@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
-from django.contrib.auth import logout
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -97,15 +96,10 @@ class StepwardAdminSite(AdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """End the session, in the browser and in the table."""
-        from identity.flows import tokens
-        from identity.models import Session
-        from identity.web.freshness import SESSION_ID
+        from identity.api.addresses import client_address
+        from identity.web import browser_session
 
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        sid = request.session.get(SESSION_ID, "")
-        session = Session.objects.filter(pk=sid, user_id=request.user.pk or 0).first() if sid else None
-        if session is not None:
-            tokens.end_session(session, "signed out", timezone.now())
-        logout(request)
+        browser_session.leave(request, address=client_address(request), now=timezone.now())
         return HttpResponseRedirect(settings.LOGIN_URL)
