@@ -24,7 +24,7 @@ def seal_for(user: User, secret: bytes, *, table: str, row: str, purpose: str) -
     return seal(secret, {_DATA_KEY_ID: _data_key(user)}, _where(user, table, row, purpose))
 
 
-def open_sealed(user: User, sealed: bytes, *, table: str, row: str, purpose: str) -> bytes:
+def open_sealed(user: User, sealed: bytes | memoryview, *, table: str, row: str, purpose: str) -> bytes:
     """The secret; raises CannotOpen when it was moved, damaged, or the user's data key was shredded."""
     key = _known_key(user)
     if key is None:

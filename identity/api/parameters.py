@@ -69,7 +69,7 @@ def read(request: HttpRequest, *, query: bool = False) -> Parameters:
     pairs: list[tuple[str, object]] = list(_query(request)) if query else []
     body = _body(request)
     if body:
-        media_type = request.content_type.lower()
+        media_type = (request.content_type or "").lower()
         if media_type == _JSON:
             pairs += _json(body)
         elif media_type in (_FORM, ""):

@@ -56,8 +56,6 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> Response
     if isinstance(exception, exceptions.MethodNotAllowed):
         view = context.get("view")
         response["Allow"] = ", ".join(getattr(view, "allowed_methods", []))
-    if isinstance(exception, exceptions.Throttled) and exception.wait:
-        response["Retry-After"] = str(int(exception.wait) + 1)
     return response
 
 

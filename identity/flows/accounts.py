@@ -52,8 +52,12 @@ def password_states(
 
 
 def lock_row(user_pk: int) -> User:
-    """The account under a lock, for a decision that must not be overtaken; inside a transaction."""
-    return User.objects.select_for_update().get(pk=user_pk)
+    """The account under a lock, for a decision that must not be overtaken; inside a transaction.
+
+    It is the first lock that anything takes which changes an account, its authenticators or its requests, so that no
+    two wait for each other. `no_key`: rows that merely refer to the account are written meanwhile.
+    """
+    return User.objects.select_for_update(no_key=True).get(pk=user_pk)
 
 
 def unlock(user: User, *, actor: User | None, reason: str, address: str, now: datetime) -> None:

@@ -40,9 +40,10 @@ def own_pages() -> Client:
             "grant_types": [],
         },
     )
-    return Client.objects.select_related("installation", "installation__mfa_policy", "mfa_policy").get(
+    found: Client = Client.objects.select_related("installation", "installation__mfa_policy", "mfa_policy").get(
         client_id=OWN_PAGES
     )
+    return found
 
 
 def set_secret(client: Client, secret: str | None) -> None:

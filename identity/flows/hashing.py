@@ -81,7 +81,7 @@ def make(password: str) -> str:
 
 def is_out_of_date(encoded: str) -> bool:
     """Whether the hash was made with other parameters than today's."""
-    return bool(identify_hasher(encoded).must_update(encoded)) or not encoded.startswith(get_hasher().algorithm)
+    return bool(identify_hasher(encoded).must_update(encoded)) or not encoded.startswith(str(get_hasher().algorithm))
 
 
 def _with_slot(work: Callable[[], _T]) -> _T:

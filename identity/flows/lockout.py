@@ -86,7 +86,7 @@ def admit(
     undecided, because its process died, counts as wrong.
     """
     keys = _keys(name_key, source)
-    parameters = {
+    parameters: dict[str, str | int | bool | None] = {
         "key": keys[0],
         "account": keys[1],
         "now": _milliseconds(now),
@@ -128,6 +128,11 @@ def count_wrong(admission: Admission, installation: Installation, now: datetime,
             },
         )
         return bool(cursor.fetchone()[0])
+
+
+def give_back(admission: Admission) -> None:
+    """Take back a try that was never compared, so that a busy server locks nobody out."""
+    PasswordTries.objects.filter(key=admission.keys[0], failures__gt=0).update(failures=F("failures") - 1)
 
 
 def count_right(admission: Admission) -> None:

@@ -6,6 +6,7 @@ from functools import cache
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.db import transaction
 
+from identity.errors import Overloaded
 from identity.flows import hashing, lockout
 from identity.models import Installation, PasswordHistory, User
 from identity.outcomes import PasswordRefusal, PasswordVerdict
@@ -24,7 +25,12 @@ def check(typed_name: str, password: str, source: str, installation: Installatio
     admission = lockout.admit(name_key, source, installation, now, user=user)
     if admission is None:
         return PasswordVerdict(account=user, refusal=PasswordRefusal.LOCKED_OUT)
-    if not hashing.matches(password, user.password if user else None):
+    try:
+        right = hashing.matches(password, user.password if user else None)
+    except Overloaded:
+        lockout.give_back(admission)
+        raise
+    if not right:
         locked_now = lockout.count_wrong(admission, installation, now, user=user)
         return PasswordVerdict(
             account=user,

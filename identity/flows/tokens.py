@@ -121,7 +121,7 @@ def bearer(token: str, now: datetime) -> Bearer | None:
         .filter(token_checksum=checksum(token), expires__gt=now)
         .first()
     )
-    if kept is None or not kept.application.is_active or (kept.session and kept.session.ended_at is not None):
+    if kept is None or kept.application is None or not kept.application.is_active or (kept.session and kept.session.ended_at is not None):
         return None
     if kept.user is not None and accounts.states(kept.user, None, now):
         return None

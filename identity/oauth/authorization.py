@@ -48,6 +48,9 @@ def check(query: str) -> Asked | Refused:
     """Read an authorization request from its query string."""
     try:
         request = Request(f"/connect/authorize?{query}")
+    except ValueError:
+        return Refused("invalid_request")
+    try:
         _grant().validate_authorization_request(request)
         if request.code_challenge_method != "S256":
             return back(request.redirect_uri, request.state, "invalid_request")

@@ -41,7 +41,7 @@ def granted(client: Client, asked: Iterable[str]) -> list[str] | None:
     return wanted if allowed.issuperset(wanted) else None
 
 
-class ClientScopes(BaseScopes):  # type: ignore[misc]
+class ClientScopes(BaseScopes):
     """What django-oauth-toolkit asks."""
 
     def get_all_scopes(self) -> dict[str, str]:

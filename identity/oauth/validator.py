@@ -16,7 +16,8 @@ from oauthlib.oauth2.rfc6749 import errors
 
 from identity import conf
 from identity.models import AccessToken, Client, RefreshToken, Session
-from identity.oauth import claims, scopes
+from identity.oauth import claims
+from identity.oauth.scopes import granted
 
 
 def checksum(token: str) -> str:
@@ -29,7 +30,7 @@ def find_refresh_token(token: str) -> RefreshToken | None:
     return RefreshToken.objects.select_related("session", "user").filter(token_checksum=checksum(token)).first()
 
 
-class StepwardValidator(OAuth2Validator):  # type: ignore[misc]
+class StepwardValidator(OAuth2Validator):
     """The library's validator with our clients, our keys and our sessions."""
 
     def authenticate_client(self, request: Request, *args: Any, **kwargs: Any) -> bool:
@@ -123,12 +124,12 @@ class StepwardValidator(OAuth2Validator):  # type: ignore[misc]
         return True
 
     def get_default_scopes(self, client_id: str, request: Request, *args: Any, **kwargs: Any) -> list[str]:
-        return scopes.granted(request.client, []) or []
+        return granted(request.client, []) or []
 
     def validate_scopes(
-        self, client_id: str, wanted: list[str], client: Client, request: Request, *args: Any, **kwargs: Any
+        self, client_id: str, scopes: list[str], client: Client, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
-        return scopes.granted(client, wanted) is not None
+        return granted(client, scopes) is not None
 
     # The authorization code grant: `identity.oauth.authorization` passes the kept grant along as `found_grant`.
 

@@ -42,8 +42,11 @@ def admit(counted: Counted, now: datetime) -> bool:
 
 def forget(counted: Authenticator | RecoveryCodeSet, now: datetime) -> None:
     """A right code sets the count to nothing."""
-    used = {"last_used_at": now} if isinstance(counted, Authenticator) else {}
-    type(counted)._default_manager.filter(pk=counted.pk).update(failures=0, rest_until=None, disabled_at=None, **used)
+    nothing = {"failures": 0, "rest_until": None, "disabled_at": None}
+    if isinstance(counted, Authenticator):
+        Authenticator.objects.filter(pk=counted.pk).update(**nothing, last_used_at=now)
+    else:
+        RecoveryCodeSet.objects.filter(pk=counted.pk).update(**nothing)
 
 
 def admit_to_request(request: AuthenticationRequest) -> int:
