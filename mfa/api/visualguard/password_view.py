@@ -7,11 +7,11 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import extend_schema
-from rest_framework.views import APIView
 
 from identity.api import parameters as reading
 from identity.api.parameters import Parameters
 from identity.api.problems import problem
+from identity.api.views import ApiView
 from identity.errors import InvalidParameters, Overloaded
 from identity.flows import passwords
 from identity.models import Client
@@ -36,7 +36,7 @@ _RESET_REFUSALS = {
 }
 
 
-class ClientView(APIView):
+class ClientView(ApiView):
     """A call that a client makes for somebody who is not signed in."""
 
     def answer(self, request: HttpRequest) -> HttpResponse:
