@@ -20,9 +20,11 @@ hypothesis.configuration.set_hypothesis_home_dir("var/cache/hypothesis")
 
 def pytest_configure() -> None:
     """SQLite's test database is a file, as the served one is: one in memory has other locks."""
-    if chosen_database() == "sqlite":
-        from django.conf import settings
+    from django.conf import settings
 
+    # `serve` makes this folder too; without it WhiteNoise warns, and warnings are errors.
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+    if chosen_database() == "sqlite":
         path = Path(os.environ["STEPWARD_TEST_FOLDER"]) / "test.sqlite3"
         settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(path)
 
