@@ -60,7 +60,10 @@ def open_request(
     passed_by: PassedBy = PassedBy.NOTHING,
     invited: bool = False,
 ) -> tuple[str, AuthenticationRequest]:
-    """Open a request and end the oldest beyond five; inside the caller's transaction. Returns its id as well."""
+    """Open a request and end the oldest beyond five; returns its id as well.
+
+    Inside the caller's transaction, under its lock on the account: of two that open at once each sees the other's.
+    """
     request_id = new_id()
     request = AuthenticationRequest.objects.create(
         digest=digest_of(request_id),
@@ -109,7 +112,10 @@ def complete(request: AuthenticationRequest, now: datetime, **facts: object) -> 
     """Spend the request: tokens are given once, to whoever's update comes first."""
     return (
         AuthenticationRequest.objects.filter(
-            pk=request.pk, state__in=[RequestState.OPEN, RequestState.PASSED], expires_at__gt=now
+            pk=request.pk,
+            purpose=Purpose.SIGN_IN,
+            state__in=[RequestState.OPEN, RequestState.PASSED],
+            expires_at__gt=now,
         ).update(state=RequestState.COMPLETED, ended_at=now, end_reason="tokens given", **facts)
         == 1
     )

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from identity.flows import audit
 from identity.models import Client
 from identity.primitives import lockout_schedule, login_names
+from mfa.delivery.lease import give_back_connection
 from mfa.flows import answers, challenge, notices, policy, recovery, requests, sign_in, tries
 from mfa.flows.answers import SignInAnswer, refused
 from mfa.flows.sign_in import Proof
@@ -116,13 +117,11 @@ def _await_link(request: AuthenticationRequest, link: Challenge, step: SecondSte
     """Hold the call until the link is approved, refused or over, as long as the caller may be held."""
     state = ChallengeState(link.state)
     if state == ChallengeState.OPEN and step.hold > 0:
-        connection.close()
+        give_back_connection()
         state = challenge.wait_for_link(link, until=time.monotonic() + step.hold)
         now = timezone.now()
     if state == ChallengeState.APPROVED:
-        proof = Proof(("pwd", "mca", "mfa"), "2", "Link")
-        match = approved_link.ApprovedLink(link)
-        return sign_in.complete_request(request, proof, match, step.origin, now, remember=step.remember) or _dead(step)
+        return _pass(request, approved_link.ApprovedLink(link), step, now) or _dead(step)
     if state == ChallengeState.REFUSED:
         return _cancel(request, step, now)
     if state == ChallengeState.OPEN and link.expires_at > now:
@@ -152,7 +151,7 @@ def _code(request: AuthenticationRequest, step: SecondStep, now: datetime) -> Si
 def _pass(request: AuthenticationRequest, match: Match, step: SecondStep, now: datetime) -> SignInAnswer | None:
     if request.purpose == Purpose.PASSWORD_CHANGE:
         return _again(request, step, now) if sign_in.pass_for_password_change(request, match, now) else None
-    proof = Proof(("pwd", match.amr, "mfa"), "2", "OTP")
+    proof = Proof(("pwd", match.amr, "mfa"), "2", "Link" if match.amr == "mca" else "OTP")
     return sign_in.complete_request(request, proof, match, step.origin, now, remember=step.remember)
 
 
@@ -257,7 +256,11 @@ def _link_of(request: AuthenticationRequest) -> Challenge | None:
 
 def _again(request: AuthenticationRequest, step: SecondStep, now: datetime) -> SignInAnswer:
     """What the password step answered, nothing spent: a client that sent its user to `EnrollmentUrl` may poll."""
-    return _with(request, step, now, *(Finding(name) for name in request.findings))
+    findings = {Finding(name) for name in request.findings}
+    if Finding.ENROLMENT_REQUIRED in findings and request.user.authenticators.exists():
+        # Another request has enrolled one meanwhile.
+        findings = findings - {Finding.ENROLMENT_REQUIRED} | {Finding.FACTOR_REQUIRED}
+    return _with(request, step, now, *findings)
 
 
 def _with(request: AuthenticationRequest, step: SecondStep, now: datetime, *findings: Finding) -> SignInAnswer:

@@ -85,6 +85,9 @@ def password_step(step: PasswordStep, now: datetime) -> SignInAnswer:
         device=device,
     )
     with transaction.atomic():
+        known = replace(known, user=accounts.lock_row(user.pk))
+        if known.user.password != user.password:  # Changed while the old one was being compared.
+            return refused(Finding.PASSWORD_WRONG, name=step.username)
         if PasswordState.MUST_CHANGE in password_states:
             return _must_change(known, now)
         return _second_factor(known, now)
@@ -179,6 +182,7 @@ def complete_request(
     Lock, disablement, roles and the password's state are looked at again here, under a lock on the account.
     """
     with transaction.atomic():
+        user = accounts.lock_row(request.user_id)
         findings = frozenset(Finding(name) for name in request.findings) & _KEPT | {Finding.SUCCESS}
         assert request.client is not None  # noqa: S101  A request without a client serves no sign-in.
         if match is not None and not match.spend(now):
@@ -187,9 +191,7 @@ def complete_request(
         if not requests.complete(request, now, amr=" ".join(proof.amr), method=proof.method, **passed):
             transaction.set_rollback(True)
             return None
-        completed = _complete(
-            request.user, request.client, tuple(request.scopes), findings, proof, origin, request.ref, now
-        )
+        completed = _complete(user, request.client, tuple(request.scopes), findings, proof, origin, request.ref, now)
         if isinstance(completed, frozenset):
             requests.end_all(request.user, "account closed", now)
             return SignInAnswer(completed, name=request.typed_name, password_was_right=True)
@@ -233,8 +235,10 @@ def _complete(
     request_ref: str,
     now: datetime,
 ) -> CompletedSignIn | frozenset[Finding]:
-    """The proof that tokens ask for; or what has closed the account since the password step. Spends grace."""
-    user = accounts.lock_row(user.pk)
+    """The proof that tokens ask for; or what has closed the account since the password step. Spends grace.
+
+    The caller holds the lock on `user`.
+    """
     states = accounts.states(user, client, now)
     if states:
         audit.record(
@@ -247,6 +251,10 @@ def _complete(
             request_ref=request_ref,
         )
         return frozenset({Finding.FAILURE, *(_FINDING_OF_STATE[state] for state in states)})
+    # What a request was opened under may be used up by now: five of them must not share one grace login.
+    password = accounts.password_states(user, client.installation, now, strong_enough=True)
+    if PasswordState.MUST_CHANGE in password:
+        return frozenset({Finding.FAILURE, *(_FINDING_OF_PASSWORD[state] for state in password)})
     if Finding.PASSWORD_EXPIRED in findings:
         user.password_grace_used += 1
     if Finding.MFA_GRACE_LOGIN in findings:
@@ -272,6 +280,7 @@ def _wrong_password(step: PasswordStep, verdict: PasswordVerdict, now: datetime)
     locked_out = verdict.refusal == PasswordRefusal.LOCKED_OUT
     with transaction.atomic():
         if verdict.account is not None and verdict.account_locked_now:
+            accounts.lock_row(verdict.account.pk)
             requests.end_all(verdict.account, "locked out", now)
         audit.record(
             "sign_in.password_refused",
@@ -348,15 +357,23 @@ def _joined(states: frozenset[AccountState]) -> str:
 
 
 def pass_for_password_change(request: AuthenticationRequest, match: Match, now: datetime) -> bool:
-    """The code step of a 513 request: it passes the factor, and the id then serves the change of password alone."""
+    """The second factor of a 513 request: once it has passed, the id serves the change of password alone."""
     with transaction.atomic():
+        accounts.lock_row(request.user_id)
         if not match.spend(now):
             return False
         passed = AuthenticationRequest.objects.filter(pk=request.pk, state=RequestState.OPEN).update(
-            state=RequestState.PASSED, passed_by=PassedBy.CODE, passed_at=now, amr=f"pwd {match.amr} mfa", method="OTP"
+            state=RequestState.PASSED,
+            passed_by=PassedBy.CODE,
+            passed_at=now,
+            amr=f"pwd {match.amr} mfa",
+            method="Link" if match.amr == "mca" else "OTP",
         )
+        if not passed:
+            transaction.set_rollback(True)
+            return False
         audit.record("sign_in.factor_passed", user=request.user, client=request.client, request_ref=request.ref)
-        return passed == 1
+        return True
 
 
 def from_browser(
