@@ -72,7 +72,11 @@ def pytest_load_initial_conftests() -> Generator[None, object, object]:
         _take_own_redis_database()
     else:
         _bring_services()
-    return (yield)
+    try:
+        return (yield)
+    except BaseException:
+        services.stop()
+        raise
 
 
 def _bring_services() -> None:
