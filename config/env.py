@@ -136,6 +136,13 @@ def sealing_keys(text: str) -> dict[str, bytes]:
     return keys
 
 
+def say_ready() -> None:
+    """Leave word for `config.supervisor` that this process has loaded; without a supervisor, nothing."""
+    folder = os.environ.get("STEPWARD_RUN")
+    if folder and Path(folder).is_dir():
+        (Path(folder) / f"ready-{os.getppid()}-{os.getpid()}").touch()
+
+
 def is_random_enough(secret: str) -> bool:
     """False for what is short, repeats itself, or stands in somebody's example."""
     told = secret.casefold()

@@ -1,7 +1,7 @@
 """Keeps the processes of one server: the HTTP server and, with Redis, the Celery worker and beat.
 
 `manage.py serve` becomes this process, `python -m config.supervisor PLAN`. It imports nothing but the standard library,
-so that it stays small. SIGTERM and SIGINT end everything, in order; SIGHUP renews every process, one after the other.
+so that it stays small. SIGTERM and SIGINT end everything, in order; SIGHUP renews every process.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -47,9 +47,13 @@ class Supervisor:
     """All children, and whether the end was asked for."""
 
     children: list[Child]
+    folder: Path
+    workers: int
     grace: float
     ending: bool = False
     code: int = 0
+    successor: Child | None = None
+    leaving: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
 
     def run(self) -> int:
         """Until the end is asked for, or the HTTP server cannot be kept; returns the exit code."""
@@ -66,13 +70,37 @@ class Supervisor:
         return self.code
 
     def _renew(self) -> None:
+        """A worker ends its tasks and is started again; the HTTP server gets a successor on the same port first."""
         for child in self.children:
-            child.renewing = not child.is_web
-            # The HTTP server starts new processes beside the old ones; a worker ends its tasks and is started again.
-            child.signal(signal.SIGHUP if child.is_web else signal.SIGTERM)
+            if not child.is_web:
+                child.renewing = True
+                child.signal(signal.SIGTERM)
+            elif self.successor is None:
+                self.successor = Child(child.command, is_web=True)
+                self.successor.start()
+
+    def _hand_over(self, successor: Child) -> None:
+        """Once all of the successor's processes listen, the old ones take no more and finish what they have."""
+        assert successor.process is not None  # noqa: S101  It was started when it was made.
+        if successor.process.poll() is not None:
+            _say("renewal failed", code=successor.process.returncode)
+            self.successor = None
+            return
+        if len(list(self.folder.glob(f"ready-{successor.process.pid}-*"))) < self.workers:
+            return
+        time.sleep(0.2)  # From loaded to listening.
+        for place, child in enumerate(self.children):
+            if child.is_web:
+                child.signal(signal.SIGTERM)
+                self.leaving += [child.process] if child.process else []
+                self.children[place] = successor
+        self.successor = None
 
     def _look(self) -> None:
         now = time.monotonic()
+        self.leaving = [process for process in self.leaving if process.poll() is None]
+        if self.successor:
+            self._hand_over(self.successor)
         for child in self.children:
             if child.process is None:
                 if now >= child.starts_at:
@@ -89,7 +117,7 @@ class Supervisor:
             return
         _say("process ended", command=child.command[2], code=code, seconds=round(lived, 1))
         if child.is_web:
-            _kill_orphans([other.process.pid for other in self.children if other.process])
+            _kill_orphans([process.pid for process in self._processes()])
             if lived < LONG_ENOUGH:
                 self.ending, self.code = True, code if code > 0 else 1
                 return
@@ -99,16 +127,19 @@ class Supervisor:
     def _stop(self) -> None:
         """Ask each to end, wait as long as requests and tasks under way may take, then insist."""
         deadline = time.monotonic() + self.grace + 1
-        for child in self.children:
-            child.signal(signal.SIGTERM)
-        for child in self.children:
-            if child.process:
-                try:
-                    child.process.wait(timeout=max(0.1, deadline - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    child.process.kill()
-                    child.process.wait()
+        for process in self._processes():
+            process.terminate()
+        for process in self._processes():
+            try:
+                process.wait(timeout=max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
         _kill_orphans([])
+
+    def _processes(self) -> "list[subprocess.Popen[bytes]]":
+        children = [*self.children, *([self.successor] if self.successor else [])]
+        return [*self.leaving, *(child.process for child in children if child.process)]
 
 
 def _adopt_orphans() -> None:
@@ -142,11 +173,11 @@ def _say(event: str, **facts: object) -> None:
 
 
 def main(text: str) -> int:
-    """Run the plan: `web` and `background` commands, the `folder` that goes with the run, `grace` in seconds."""
+    """Run the plan: `web` and `background` commands, `workers`, the `folder` that goes with it, `grace` in seconds."""
     plan = json.loads(text)
     children = [Child(plan["web"], is_web=True), *(Child(command, is_web=False) for command in plan["background"])]
     try:
-        return Supervisor(children, plan["grace"]).run()
+        return Supervisor(children, Path(plan["folder"]), plan["workers"], plan["grace"]).run()
     finally:
         shutil.rmtree(plan["folder"], ignore_errors=True)
 

@@ -5,11 +5,10 @@ import os
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
+from config.env import say_ready
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
 application = get_wsgi_application()
 # Every view is loaded before the first request, which would wait half a second for it otherwise.
 get_resolver().url_patterns  # noqa: B018
-
-from mfa.flows import deliveries  # noqa: E402  Its models exist only once Django is set up.
-
-deliveries.serve()
+say_ready()

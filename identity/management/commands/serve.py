@@ -54,7 +54,13 @@ class Command(BaseCommand):
         Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="stepward-"))
         background = [] if options["web_only"] or not settings.REDIS_URL else [worker_command(), beat_command(folder)]
-        plan = {"web": web_command(), "background": background, "folder": str(folder), "grace": GRACE_SECONDS}
+        plan = {
+            "web": web_command(),
+            "workers": settings.WEB_WORKERS,
+            "background": background,
+            "folder": str(folder),
+            "grace": GRACE_SECONDS,
+        }
         log.info(
             "serving",
             url=settings.PUBLIC_URL,
@@ -64,7 +70,7 @@ class Command(BaseCommand):
         )
         connection.close_pool() if connection.vendor == "postgresql" else connection.close()
         sys.stdout.flush()
-        environment = {**ALLOCATOR, **os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+        environment = {**ALLOCATOR, **os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder), "STEPWARD_RUN": str(folder)}
         os.chdir(settings.BASE_DIR)
         os.execve(sys.executable, [sys.executable, "-m", "config.supervisor", json.dumps(plan)], environment)  # noqa: S606
 
@@ -99,7 +105,7 @@ def web_command() -> list[str]:
         *("--backlog", "4096", "--backpressure", "2048"),
         # Ends idle and dripping connections alike.
         *("--http1-header-read-timeout", "15000", "--http1-buffer-size", str(64 * 1024)),
-        *("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", str(GRACE_SECONDS)),
+        *("--respawn-failed-workers", "--workers-kill-timeout", str(GRACE_SECONDS)),
         *("--no-access-log", "--log-level", "error", "config.wsgi:application"),
     ]
 
