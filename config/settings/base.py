@@ -113,8 +113,10 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "config.logs.formatter"}},
     "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
-    "root": {"handlers": ["stdout"], "level": "INFO"},
+    # Libraries are heard when something is wrong; what they say besides, nobody has looked through for secrets.
+    "root": {"handlers": ["stdout"], "level": "WARNING"},
     "loggers": {
+        "stepward": {"level": "INFO"},
         # These write paths and hosts as they came in; `config.middleware` and `config.logs` say the same without them.
         "django.request": {"level": "CRITICAL", "propagate": False},
         "django.security": {"level": "CRITICAL", "propagate": False},
