@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.urls import path
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import (
     OpenApiJsonRenderer,
     OpenApiJsonRenderer2,
@@ -27,6 +28,18 @@ from mfa.api.visualguard import components
 
 _ANY_CASE: Final = re.compile(r"\[([A-Za-z])[A-Za-z]\]")
 _ENROLMENT: Final = "/api/MFAEnrollment/"
+# What a reader of the page meets first.
+_FIRST: Final = {"/connect/token"}
+INTRODUCTION: Final = """\
+Multi-factor sign-in for REST clients. Start with `POST /connect/token`; its answer says what is due.
+
+* Parameters come from a form or a JSON body; the calls of enrolment also read the query string, `/connect/token` never
+  does. Names are compared without case, and a parameter given twice is refused.
+* A `RequestId` is a bearer secret. It lives ten minutes unless the operator set another time.
+* Errors outside `/connect/token` and AuthenticatorAPI.com's calls are `application/problem+json` (RFC 9457).
+* 429 (too many requests) and 503 (too many sign-ins at once) say in `Retry-After` how many seconds to wait.
+* All instants are UTC, all lifetimes seconds.
+"""
 TAGS: Final = [
     {"name": "Sign-in", "description": "Password, second factor, tokens: Visual Guard's conversation."},
     {
@@ -62,7 +75,10 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
                 operation["operationId"] = f"{call}ByPost" if method == "post" and "get" in item else call
     paths = {**identity_schema.PATHS, **(authenticatorapi_schema.PATHS if settings.STATELESS_API else {})}
     result["paths"] |= paths
-    result["paths"] = dict(sorted(result["paths"].items(), key=lambda entry: entry[0].lower()))
+    result["paths"] = dict(
+        sorted(result["paths"].items(), key=lambda entry: (entry[0] not in _FIRST, entry[0].lower()))
+    )
+    result["info"]["description"] = INTRODUCTION
     found = result.setdefault("components", {})
     schemas = {**found.get("schemas", {}), **components.COMPONENTS, **identity_schema.COMPONENTS}
     found["schemas"] = dict(sorted(schemas.items()))
@@ -72,7 +88,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     return result
 
 
-class SchemaView(SpectacularAPIView):  # type: ignore[misc]
+class SchemaView(SpectacularAPIView):
     """The document, as JSON unless `Accept` prefers YAML; written once a process, since it never changes."""
 
     renderer_classes = [OpenApiJsonRenderer2, OpenApiYamlRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer]
@@ -82,14 +98,14 @@ class SchemaView(SpectacularAPIView):  # type: ignore[misc]
         return Response(data=document())
 
 
-class DocsView(SpectacularSwaggerSplitView):  # type: ignore[misc]
+class DocsView(SpectacularSwaggerSplitView):
     """Swagger UI from our own static files; its script is a second request, so that no page holds one inline."""
 
 
 @cache
 def document() -> dict[str, Any]:
     """The whole OpenAPI document."""
-    written: dict[str, Any] = SchemaView.generator_class().get_schema(request=None, public=True)
+    written: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return written
 
 

@@ -9,7 +9,7 @@ from mfa.models.challenge import ChallengeMode
 Schema = dict[str, Any]
 _GUID: Final[Schema] = {"type": "string", "format": "uuid"}
 _TEXT: Final[Schema] = {"type": "string"}
-_WHETHER: Final[Schema] = {"type": "boolean"}
+_WHETHER: Final[Any] = {"type": "boolean"}
 
 
 def ref(name: str) -> Schema:
@@ -38,12 +38,12 @@ def _flag_table() -> str:
 
 
 _STATUS: Final[Schema] = {"type": "integer", "description": _flag_table()}
-_BOOLEANS: Final[dict[str, Schema]] = dict.fromkeys(flags.booleans(flags.Status(0)), _WHETHER)
+_BOOLEANS: Final[dict[str, Any]] = dict.fromkeys(flags.booleans(flags.Status(0)), _WHETHER)
 _KINDS: Final[Schema] = {"type": "integer", "enum": [int(kind) for kind in Kind]}
 _KIND_NAMES: Final[Schema] = {"type": "string", "enum": [kind.label for kind in Kind]}
 _MODES: Final[Schema] = {"type": "integer", "enum": [int(mode) for mode in ChallengeMode]}
 _ENROLMENT_STATUS: Final = "1 Failure, 2 Completed, 3 Success, 4 OTPExpired, 5 InvalidOTP, 6 DuplicateEmail"
-_OAUTH: Final[dict[str, Schema]] = {
+_OAUTH: Final[dict[str, Any]] = {
     "access_token": {"type": "string", "description": "A JWT (RFC 9068), signed with RS256; the JWKS verifies it."},
     "token_type": {"type": "string", "const": "Bearer"},
     "expires_in": {"type": "integer", "description": "Seconds."},
@@ -218,6 +218,21 @@ COMPONENTS: Final[dict[str, Schema]] = {
         Password={"type": "string", "maxLength": 1024, "format": "password"},
         NewPassword={"type": "string", "maxLength": 1024, "format": "password"},
         AuthenticationRequestId=_GUID,
+    ),
+    "PasswordResetBody": body(
+        "Whose password.",
+        ("Username",),
+        client_id={"type": "string", "maxLength": 255},
+        client_secret=_TEXT,
+        Username={"type": "string", "maxLength": 64},
+    ),
+    "PasswordResetConfirmBody": body(
+        "The code and the new password.",
+        ("ResetCode", "NewPassword"),
+        client_id={"type": "string", "maxLength": 255},
+        client_secret=_TEXT,
+        ResetCode={"type": "string", "maxLength": 128},
+        NewPassword={"type": "string", "maxLength": 1024, "format": "password"},
     ),
     "PasswordProblem": record(
         "RFC 9457, with what is to be mended in the new password.",

@@ -9,7 +9,7 @@ from uuid import UUID
 from drf_spectacular.utils import OpenApiExample
 
 from identity.outcomes import IssuedTokens
-from mfa.api.visualguard import documents
+from mfa.api.visualguard import documents, flags
 from mfa.flows.answers import EnrolmentOffer, SignInAnswer, refused
 from mfa.models.authenticator import Kind
 from mfa.models.challenge import ChallengeMode
@@ -185,4 +185,4 @@ def requests() -> list[OpenApiExample]:
 
 
 def _number(answer: SignInAnswer) -> int:
-    return int(documents.flags.status_of(answer.findings))
+    return int(flags.status_of(answer.findings))

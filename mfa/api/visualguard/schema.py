@@ -51,6 +51,21 @@ PASSWORD_REFUSALS: Final[dict[int, list[tuple[str, dict[str, Any]]]]] = {
     ],
     503: [("Too many passwords are being checked.", {})],
 }
+_UNKNOWN_CLIENT: Final[tuple[str, dict[str, Any]]] = ("The client is not known or did not show its secret.", {})
+PASSWORD_RESET_REFUSALS: Final[dict[int, list[tuple[str, dict[str, Any]]]]] = {
+    400: [("Username is needed.", {})],
+    401: [_UNKNOWN_CLIENT],
+}
+PASSWORD_RESET_CONFIRM_REFUSALS: Final[dict[int, list[tuple[str, dict[str, Any]]]]] = {
+    400: [
+        ("ResetCode and NewPassword are needed.", {}),
+        ("The code is not right, was used, or is older than half an hour.", {}),
+        ("The new password is not acceptable.", {"problems": ["It was this account's password before."]}),
+    ],
+    401: [_UNKNOWN_CLIENT],
+    403: [("The password of this account cannot be reset.", {})],
+    503: [("Too many passwords are being checked.", {})],
+}
 _FINDING = ("no_such_request", "request_over")
 _ENROLLING = (
     *_FINDING,
@@ -104,6 +119,19 @@ def _done(**more: Any) -> list[OpenApiExample]:
     return [common.example("Done", {"Status": 3, "RequestId": REQUEST_ID, **more})]
 
 
+def _account_refusals(by_status: dict[int, list[tuple[str, dict[str, Any]]]]) -> dict[Any, Any]:
+    """The problems of the calls about passwords."""
+    return {
+        (status, PROBLEM): OpenApiResponse(
+            ref("PasswordProblem"),
+            HTTPStatus(status).phrase,
+            [common.example(sentence, common.problem(status, sentence, **more)) for sentence, more in found],
+        )
+        for status, found in by_status.items()
+    }
+
+
+_STATUS_ALONE = {"type": "object", "properties": {"Status": {"type": "integer", "const": 3}}, "required": ["Status"]}
 _REQUEST_ID = OpenApiParameter(
     "requestId", OpenApiTypes.UUID, required=True, description="The RequestId of the sign-in."
 )
@@ -311,19 +339,8 @@ PASSWORD: dict[str, Any] = {
         ),
     ),
     "responses": {
-        (200, JSON): OpenApiResponse(
-            {"type": "object", "properties": {"Status": {"type": "integer", "const": 3}}, "required": ["Status"]},
-            "Changed.",
-            [common.example("Done", {"Status": 3})],
-        ),
-        **{
-            (status, PROBLEM): OpenApiResponse(
-                ref("PasswordProblem"),
-                HTTPStatus(status).phrase,
-                [common.example(sentence, common.problem(status, sentence, **more)) for sentence, more in found],
-            )
-            for status, found in PASSWORD_REFUSALS.items()
-        },
+        (200, JSON): OpenApiResponse(_STATUS_ALONE, "Changed.", [common.example("Done", {"Status": 3})]),
+        **_account_refusals(PASSWORD_REFUSALS),
         **{key: answer for key, answer in common.ANY_CALL.items() if key[0] != 429},
     },
 }
@@ -356,9 +373,39 @@ START: dict[str, Any] = {
         **common.ANY_CALL,
     },
 }
-PASSWORD_RESET: dict[str, Any] = {"summary": "Ask for a password reset", "request": None, "responses": {200: None}}
+PASSWORD_RESET: dict[str, Any] = {
+    "operation_id": "ask_for_password_reset",
+    "tags": ["Sign-in"],
+    "summary": "Ask for a code that resets a forgotten password",
+    "description": (
+        "The code goes to the account's verified e-mail address and is good for half an hour. The answer is the same "
+        "whether the name exists or not. An account whose e-mail address is its second factor is told by e-mail that "
+        "an administrator has to help."
+    ),
+    "auth": [{}, {"client": []}],
+    **_in("PasswordResetBody", ("A name", {"client_id": examples.CLIENT_ID, "Username": "tt29"})),
+    "responses": {
+        (202, JSON): OpenApiResponse(_STATUS_ALONE, "Noted.", [common.example("Noted", {"Status": 3})]),
+        **_account_refusals(PASSWORD_RESET_REFUSALS),
+        **common.ANY_CALL,
+    },
+}
 PASSWORD_RESET_CONFIRM: dict[str, Any] = {
+    "operation_id": "reset_password",
+    "tags": ["Sign-in"],
     "summary": "Set a new password with the code that was sent",
-    "request": None,
-    "responses": {200: None},
+    "description": "It signs nobody in, and a second factor stays due.",
+    "auth": [{}, {"client": []}],
+    **_in(
+        "PasswordResetConfirmBody",
+        (
+            "The code",
+            {"client_id": examples.CLIENT_ID, "ResetCode": "…", "NewPassword": "a longer new passphrase"},
+        ),
+    ),
+    "responses": {
+        (200, JSON): OpenApiResponse(_STATUS_ALONE, "Set.", [common.example("Done", {"Status": 3})]),
+        **_account_refusals(PASSWORD_RESET_CONFIRM_REFUSALS),
+        **common.ANY_CALL,
+    },
 }
