@@ -38,6 +38,7 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Client
         fields = ("client_id", "name", "is_active", "grant_types", "scopes", "redirect_uris")
+        widgets = {"redirect_uris": forms.Textarea(attrs={"rows": 3, "cols": 80})}
         help_texts = {"redirect_uris": "one a line: https, or http on localhost"}
 
     def clean_client_id(self) -> str:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db import models
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -69,7 +70,15 @@ class PanelAdmin(_ModelAdmin):
         """A change that comes too late after the sign-in is not refused but led to the second factor."""
         if request.method == "POST" and self.may_change(request) and not is_fresh(request, timezone.now()):
             return HttpResponseRedirect(step_up_url(request.get_full_path()))
-        return super().changeform_view(request, object_id, form_url, extra_context)
+        said = {"show_save_and_add_another": False, **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, said)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Without the small windows that edit other tables from within a form: each page has its own rights."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
 
     def get_urls(self) -> list[URLPattern]:
         """Without the history of Django's own log: the audit trail tells more, and cannot be edited."""
@@ -121,7 +130,6 @@ class ReadOnlyInline(_TabularInline):
     extra = 0
     can_delete = False
     show_change_link = False
-    classes = ("collapse",)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may(actor_of(request), Right.READ)

@@ -8,6 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from identity.models.user import AdminRole
+
 
 class _YesNo(SimpleListFilter):
     annotation: ClassVar[str]
@@ -35,6 +37,27 @@ class Pending(_YesNo):
 
 class Locked(_YesNo):
     title, parameter_name, annotation = "locked", "locked", "is_locked"
+
+
+class Enabled(_YesNo):
+    title, parameter_name, annotation = "enabled", "enabled", "is_active"
+
+
+class Approved(_YesNo):
+    title, parameter_name, annotation = "approved", "approved", "is_approved"
+
+
+class Role(SimpleListFilter):
+    title = "role"
+    parameter_name = "role"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(role.value), role.label.partition(":")[0]) for role in AdminRole]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        roles = {str(role.value): role for role in AdminRole}
+        chosen = roles.get(self.value() or "")
+        return queryset if chosen is None else queryset.filter(admin_role=chosen)
 
 
 class LastSignIn(SimpleListFilter):

@@ -51,6 +51,7 @@ class AuthenticatorInline(ReadOnlyInline):
 
 class SessionInline(ReadOnlyInline):
     model = Session
+    classes = ("collapse",)
     fields = readonly_fields = ("client", "how", "address", "user_agent", "signed_in", "last_used", "ended")
     verbose_name_plural = f"the last {_SESSIONS_SHOWN} sessions"
     ordering = ("-auth_time",)

@@ -44,9 +44,9 @@ class UserAdmin(PanelAdmin):
         filters.Pending,
         filters.Locked,
         filters.LastSignIn,
-        "is_active",
-        "is_approved",
-        "admin_role",
+        filters.Enabled,
+        filters.Approved,
+        filters.Role,
     )
     search_fields = ("username", "email", "mobile_phone")
     ordering = ("username_key",)
@@ -69,6 +69,7 @@ class UserAdmin(PanelAdmin):
             None,
             {"fields": ("username", "email", "email_verified_at", "mobile_phone", "mobile_verified_at", "language")},
         ),
+        ("Second factor", {"fields": ("policy_in_force", "recovery_codes_left")}),
         (
             "State",
             {
@@ -86,14 +87,13 @@ class UserAdmin(PanelAdmin):
             },
         ),
         ("Roles", {"fields": ("groups", "all_clients", "clients", "admin_role")}),
-        ("Second factor", {"fields": ("policy_in_force", "recovery_codes_left")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return with_state(super().get_queryset(request), timezone.now()).prefetch_related("authenticators")
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
-        return self.fieldsets if obj else self.fieldsets[:1] + self.fieldsets[2:3]
+        return self.fieldsets if obj else (self.fieldsets[0], self.fieldsets[-1])
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
         return self.inlines if obj else ()
@@ -175,9 +175,9 @@ class UserAdmin(PanelAdmin):
         }
         return TemplateResponse(request, f"admin/identity/user/{template}", context)
 
-    @admin.display(description="MFA required", boolean=True)
-    def required(self, person: Any) -> bool:
-        return bool(person.is_required)
+    @admin.display(description="MFA")
+    def required(self, person: Any) -> str:
+        return "required" if person.is_required else "—"
 
     @admin.display(description="enrolled")
     def enrolled(self, person: User) -> str:

@@ -10,10 +10,18 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
 _NOT_OURS = {"password_change", "password_change_done", "view_on_site", "autocomplete"}
+_NAMES = {
+    "User": "People",
+    "Group": "Groups",
+    "Client": "Clients",
+    "MfaPolicy": "MFA policies",
+    "Installation": "Rules about passwords and lockout",
+    "AuditEvent": "Audit trail",
+}
 
 
 class StepwardAdminSite(AdminSite):
@@ -55,6 +63,8 @@ class StepwardAdminSite(AdminSite):
 
         def with_refusal(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             try:
+                # Nobody translates half a page: the panel's own words are English, and so are Django's beside them.
+                translation.activate("en-gb")
                 return view(request, *args, **kwargs)
             except PermissionDenied:
                 context = self.each_context(request) | {"title": "Not allowed"}
@@ -75,6 +85,15 @@ class StepwardAdminSite(AdminSite):
         from mfa.admin.state import at_a_glance
 
         return super().index(request, {**(extra_context or {}), "glance": at_a_glance(timezone.now())})
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """One list, people first, in words that say what a page is about."""
+        found = super().get_app_list(request, app_label)
+        rows = [row for app in found for row in app["models"] if row["object_name"] in _NAMES]
+        for row in rows:
+            row["name"] = _NAMES[row["object_name"]]
+        rows.sort(key=lambda row: list(_NAMES).index(row["object_name"]))
+        return [found[0] | {"name": "Administration", "models": rows}] if rows else []
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """No form of its own: the hosted sign-in asks for both factors and leads back."""
