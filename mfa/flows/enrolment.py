@@ -44,6 +44,11 @@ def find(request_id: str, now: datetime) -> AuthenticationRequest | EnrolmentRef
     return request
 
 
+def why_not(request: AuthenticationRequest, kind: Kind) -> EnrolmentRefusal | None:
+    """Why the request may not enrol this kind, for a page that shows the ways; None when it may. Nothing is begun."""
+    return _not_now(request, kind)
+
+
 def begin_app(request: AuthenticationRequest, origin: Origin, now: datetime) -> Enrolment | EnrolmentRefusal:
     """The pending app enrolment of the request; begun at the first call, the same at every further one."""
     pending = _pending(request, Kind.APP, now)

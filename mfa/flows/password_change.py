@@ -1,18 +1,20 @@
 """A person changes the own password: with the old one, and with a second factor where there is one."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.db import transaction
 
 from identity.flows import accounts, audit, passwords
-from identity.models import Client, User
+from identity.models import Client, Session, User
 from identity.outcomes import PasswordRefusal
 from mfa.flows import requests, reset
 from mfa.models import AuthenticationRequest
 from mfa.models.authentication_request import PassedBy, Purpose, RequestState
 from mfa.outcomes import Origin
+
+_FRESH = timedelta(seconds=600)
 
 
 class ChangeRefusal(StrEnum):
@@ -33,6 +35,8 @@ class Change:
     new_password: str = field(repr=False)
     request_id: str = field(repr=False)
     origin: Origin
+    session: Session | None = None
+    """The caller's browser session, which stands for a request when its second factor is fresh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +66,24 @@ def change(asked: Change, now: datetime) -> ChangeOutcome:
     if accounts.states(user, asked.client, now):
         return _refused(asked, user, ChangeRefusal.ACCOUNT_CLOSED)
     request = _passed_request(asked, user, now)
-    if request is None and user.authenticators.exists():
+    shown = request is not None or _is_fresh(asked.session, user, now)
+    if not shown and user.authenticators.exists():
         return _refused(asked, user, ChangeRefusal.FACTOR_DUE)
     found = passwords.problems(asked.new_password, user, installation)
     if not found and passwords.was_used_before(asked.new_password, user, installation):
         found = ["It was this account's password before."]
     if found:
         return _refused(asked, user, ChangeRefusal.NOT_ACCEPTABLE, tuple(found))
-    return _change(asked, user, request, now)
+    return _change(asked, user, request, now, shown=shown)
 
 
-def _change(asked: Change, user: User, request: AuthenticationRequest | None, now: datetime) -> ChangeOutcome:
+def _change(
+    asked: Change, user: User, request: AuthenticationRequest | None, now: datetime, *, shown: bool
+) -> ChangeOutcome:
     with transaction.atomic():
         locked = accounts.lock_row(user.pk)
         # The password that was checked must still be the one in force, and a factor may have come meanwhile.
-        if locked.password != user.password or (request is None and locked.authenticators.exists()):
+        if locked.password != user.password or (not shown and locked.authenticators.exists()):
             return _refused(asked, user, ChangeRefusal.FACTOR_DUE)
         if request is not None and not _spend(request, now):
             return _refused(asked, user, ChangeRefusal.FACTOR_DUE)
@@ -92,6 +99,13 @@ def _passed_request(asked: Change, user: User, now: datetime) -> AuthenticationR
         return None
     passed = found.state in (RequestState.PASSED, RequestState.COMPLETED) and found.passed_by == PassedBy.CODE
     return found if passed else None
+
+
+def _is_fresh(session: Session | None, user: User, now: datetime) -> bool:
+    """Whether the caller's own browser session has shown a second factor within ten minutes (ATTACKS A36)."""
+    if session is None or session.user_id != user.pk or session.acr != "2" or session.ended_at is not None:
+        return False
+    return now - session.auth_time <= _FRESH
 
 
 def _spend(request: AuthenticationRequest, now: datetime) -> bool:

@@ -1,0 +1,64 @@
+"""What people see and end of their own: sessions, remembered devices, what happened to the account."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from identity.flows import audit, tokens
+from identity.models import AuditEvent, Session, User
+from mfa.models import RememberedDevice
+from mfa.outcomes import Origin
+
+ACTIVITY_OF_A_PAGE = 50
+
+
+def sessions(user: User) -> Sequence[Session]:
+    """The live sessions, the one used last first."""
+    return list(user.sessions.filter(ended_at__isnull=True).select_related("client").order_by("-last_used_at")[:100])
+
+
+def end(user: User, session_id: UUID, origin: Origin, now: datetime) -> bool:
+    """End one session of the account's own; False when there is none of this id (ATTACKS A40)."""
+    session = user.sessions.filter(pk=session_id, ended_at__isnull=True).select_related("client").first()
+    if session is None:
+        return False
+    _end(user, session, origin, now)
+    return True
+
+
+def end_others(user: User, kept: Session, origin: Origin, now: datetime) -> int:
+    """End every session but `kept`; how many there were."""
+    others = user.sessions.filter(ended_at__isnull=True).exclude(pk=kept.pk).select_related("client")
+    with transaction.atomic():
+        return sum(1 for session in others if _end(user, session, origin, now) is None)
+
+
+def remembered(user: User, now: datetime) -> Sequence[RememberedDevice]:
+    """The devices that need no second factor for some days more."""
+    live = user.remembered_devices.filter(revoked_at__isnull=True, expires_at__gt=now)
+    return list(live.select_related("client").order_by("-last_used_at"))
+
+
+def forget_device(user: User, device_pk: int, origin: Origin, now: datetime) -> bool:
+    """Ask for the second factor again on one device; False when the account remembers none of this number."""
+    with transaction.atomic():
+        found = user.remembered_devices.filter(pk=device_pk, revoked_at__isnull=True)
+        if not found.update(revoked_at=now):
+            return False
+        audit.record("device.forgotten", user=user, address=origin.address)
+    return True
+
+
+def activity(user: User, before: int | None = None) -> Sequence[AuditEvent]:
+    """What happened to the account, the newest first: one page, older than the event numbered `before`."""
+    older = Q(pk__lt=before) if before is not None else Q()
+    return list(AuditEvent.objects.filter(older, user_id=user.pk).order_by("-pk")[:ACTIVITY_OF_A_PAGE])
+
+
+def _end(user: User, session: Session, origin: Origin, now: datetime) -> None:
+    with transaction.atomic():
+        tokens.end_session(session, "ended by its owner", now)
+        audit.record("session.ended", user=user, client=session.client, address=origin.address)
