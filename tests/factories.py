@@ -48,9 +48,7 @@ def enrol_app(user: User, **fields: Any) -> SoftAuthenticator:
     now = timezone.now()
     secret = totp.new_secret()
     app = Authenticator(user=user, kind=Kind.APP, label="Phone", created_at=now, confirmed_at=now, **fields)
-    app.sealed_secret = secret_store.seal_for(
-        user, secret, table="mfa_authenticator", row=str(app.pk), purpose="totp"
-    )
+    app.sealed_secret = secret_store.seal_for(user, secret, table="mfa_authenticator", row=str(app.pk), purpose="totp")
     app.save(force_insert=True)
     return SoftAuthenticator.from_uri(provisioning_uri(secret, issuer="Stepward", account=user.username))
 

@@ -99,8 +99,12 @@ class VisualGuardClient:
             query = str(httpx.QueryParams(how.get("params") or {}))
             address = {"REMOTE_ADDR": how["address"]} if "address" in how else {}
             response = inside.generic(
-                method, f"{path}?{query}" if query else path, body, headers.pop("content-type", kind),
-                headers=headers, **address,
+                method,
+                f"{path}?{query}" if query else path,
+                body,
+                headers.pop("content-type", kind),
+                headers=headers,
+                **address,
             )
             return Answer(
                 response.status_code, {name.lower(): value for name, value in response.items()}, response.content
