@@ -9,6 +9,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from tests.support import flushing
 from tests.support.server import Server, running
 from tests.support.services import chosen_database
 
@@ -27,6 +28,7 @@ def pytest_configure() -> None:
     if chosen_database() == "sqlite":
         path = Path(os.environ["STEPWARD_TEST_FOLDER"]) / "test.sqlite3"
         settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(path)
+    flushing.install()
 
 
 @pytest.fixture(autouse=True)
