@@ -11,4 +11,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
 application = get_wsgi_application()
 # Every view is loaded before the first request, which would wait half a second for it otherwise.
 get_resolver().url_patterns  # noqa: B018
+
+from mfa.flows import deliveries, sweeping  # noqa: E402  Their models exist only once Django is set up.
+
+deliveries.serve(sweeping.sweep)
 say_ready()

@@ -27,13 +27,6 @@ def deliver(delivery_id: str) -> None:
     outbox.hand_over(UUID(delivery_id), timezone.now())
 
 
-@shared_task(name="mfa.sweep", ignore_result=True)  # type: ignore[untyped-decorator]
-def sweep() -> None:
-    """Give messages that nobody works on to the workers again."""
-    for delivery_id in outbox.take_due(timezone.now()):
-        deliver.apply_async((str(delivery_id),), retry=False)
-
-
 @shared_task(name="mfa.forget", ignore_result=True)  # type: ignore[untyped-decorator]
 def forget() -> None:
     """Delete what is kept no longer."""

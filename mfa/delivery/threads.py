@@ -73,7 +73,7 @@ def _sweep(sweep: Callable[[datetime], int]) -> None:
         time.sleep(SWEEP_EVERY)
         try:
             sweep(timezone.now())
-        except DatabaseError as error:
+        except Exception as error:  # noqa: BLE001  Whatever went wrong this time, the next sweep is due all the same.
             log.warning("sweep failed", reason=type(error).__name__)
         finally:
             connections.close_all()

@@ -1,7 +1,7 @@
 """Sending: into the outbox with the caller's transaction, to a worker once that is committed."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import wait as wait_for_futures
 from datetime import datetime
 from typing import Any, Final
@@ -99,10 +99,10 @@ def sweep(now: datetime) -> int:
     return len(due)
 
 
-def serve() -> None:
+def serve(all_sweeps: Callable[[datetime], int]) -> None:
     """What a serving process calls once: without a broker it sweeps for itself; with one, Celery's beat does."""
     if not settings.REDIS_URL:
-        threads.start_sweeper(sweep)
+        threads.start_sweeper(all_sweeps)
 
 
 def _outcome(delivery_id: UUID) -> HandOver | None:

@@ -1,6 +1,7 @@
 """Notices: who is told, where, in which language, and how often."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -26,7 +27,7 @@ def told() -> set[str]:
     return set(Delivery.objects.values_list("destination", flat=True))
 
 
-def sent(user: User, template: str = "password_changed", origin: Origin | None = ORIGIN, **facts: object) -> str:
+def sent(user: User, template: str = "password_changed", origin: Origin | None = ORIGIN, **facts: Any) -> str:
     """The text of the mail that a notice makes."""
     notices.tell(user, template, origin, NOON, **facts)
     outbox.hand_over(Delivery.objects.latest("created_at").pk, NOON)
@@ -109,6 +110,6 @@ def test_whoever_provokes_the_same_notice_again_and_again_floods_nobody() -> Non
 
 
 @pytest.mark.parametrize(("template", "facts"), [("no_such_notice", {}), ("authenticator_added", {})])
-def test_an_unknown_notice_or_a_missing_fact_is_a_misuse(template: str, facts: dict[str, object]) -> None:
+def test_an_unknown_notice_or_a_missing_fact_is_a_misuse(template: str, facts: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="is no notice, or needs"):
         notices.tell(a_user(), template, ORIGIN, NOON, **facts)
