@@ -61,11 +61,16 @@ def bad(text: str) -> None:
 
 def draw_qr(png: bytes) -> None:
     """Draw the modules of a served QR picture, two rows a line."""
-    rows = _with_margin(modules(png))
-    for upper, lower in zip(rows[::2], [*rows[1::2], [False] * len(rows[0])], strict=False):
-        print("      " + "".join(_half_block(top, bottom) for top, bottom in zip(upper, lower, strict=True)))
-    if COLOURS:
-        print("\033[0m", end="")
+    for line in qr_lines(modules(png), colours=COLOURS):
+        print(f"      {line}")
+
+
+def qr_lines(symbol: list[list[bool]], *, colours: bool) -> list[str]:
+    """Half blocks: black on white with colours; without, a terminal is taken to be dark and light modules are drawn."""
+    rows = _with_margin(symbol)
+    block, end = (_painted_block, "\033[0m") if colours else (_light_block, "")
+    pairs = zip(rows[::2], [*rows[1::2], [False] * len(rows[0])], strict=False)
+    return ["".join(map(block, upper, lower)) + end for upper, lower in pairs]
 
 
 def modules(png: bytes) -> list[list[bool]]:
@@ -91,8 +96,9 @@ def _with_margin(rows: list[list[bool]]) -> list[list[bool]]:
     return [*empty, *wide, *empty]
 
 
-def _half_block(top: bool, bottom: bool) -> str:
-    if COLOURS:
-        return f"\033[{30 if top else 97};{40 if bottom else 107}m▀"
-    # Without colours a terminal is taken to be dark: light modules are drawn.
+def _painted_block(top: bool, bottom: bool) -> str:
+    return f"\033[{30 if top else 97};{40 if bottom else 107}m▀"
+
+
+def _light_block(top: bool, bottom: bool) -> str:
     return {(False, False): "█", (False, True): "▀", (True, False): "▄", (True, True): " "}[top, bottom]
