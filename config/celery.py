@@ -7,7 +7,9 @@ twice meets a lease. So tasks are acknowledged early, and no results are kept.
 import os
 
 from celery import Celery
+from celery.signals import worker_ready
 from django.conf import settings
+from prometheus_client import start_http_server
 from django.utils import timezone
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
@@ -44,3 +46,10 @@ def sweep() -> None:
     from mfa.flows import sweeping  # Its models exist only once Django is set up.
 
     sweeping.sweep(timezone.now())
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def _show_metrics(**_kwargs: object) -> None:
+    """A worker in a container of its own shows what it counted on WORKER_METRICS_PORT; beside `serve`, /metrics does."""
+    if settings.WORKER_METRICS_PORT:
+        start_http_server(settings.WORKER_METRICS_PORT)

@@ -15,6 +15,7 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TRUSTED_PROXIES = environment.integer("TRUSTED_PROXIES", 0, minimum=0, maximum=10)
 RATE_LIMIT = environment.integer("RATE_LIMIT", 6000, minimum=0, maximum=10_000_000)
 METRICS_TOKEN = environment.text("METRICS_TOKEN")
+WORKER_METRICS_PORT = environment.integer("WORKER_METRICS_PORT", 0, minimum=0, maximum=65535)
 REDIS_URL = environment.text("REDIS_URL")
 EMAIL_URL = environment.text("EMAIL_URL")
 SMS_URL = environment.text("SMS_URL")

@@ -1,0 +1,47 @@
+# Three images from one file: `build` (packages and static files), `server` (what runs), `bench` (the load generator).
+# `docker buildx imagetools inspect python:3.11.14-slim-bookworm` prints the digest that a deployment pins beside the tag.
+
+FROM python:3.11.14-slim-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
+RUN python -m venv /opt/stepward
+COPY requirements/runtime.txt /tmp/runtime.txt
+# Wheels only, each by its hash: nothing is compiled here, so no image has a compiler.
+RUN /opt/stepward/bin/pip install --require-hashes --only-binary :all: --requirement /tmp/runtime.txt
+WORKDIR /app
+COPY manage.py pyproject.toml ./
+COPY config config
+COPY identity identity
+COPY mfa mfa
+# Collected under the default settings, whose secrets are made in this stage and stay in it.
+RUN STEPWARD_VAR=/tmp/var /opt/stepward/bin/python manage.py collectstatic --no-input --verbosity 0 \
+    && mkdir -p /app/var \
+    && mv /tmp/var/static /app/var/static \
+    && rm -r /tmp/var \
+    && /opt/stepward/bin/python -m compileall -q /app/config /app/identity /app/mfa
+
+FROM build AS bench
+COPY requirements/development.txt /tmp/development.txt
+RUN /opt/stepward/bin/pip install --require-hashes --only-binary :all: --requirement /tmp/development.txt
+COPY bench bench
+COPY tests tests
+COPY demo demo
+ENV PATH=/opt/stepward/bin:$PATH PYTHONUNBUFFERED=1
+USER 10001:10001
+CMD ["python", "-m", "bench"]
+
+FROM python:3.11.14-slim-bookworm AS server
+RUN groupadd --gid 10001 stepward \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin stepward
+COPY --from=build /opt/stepward /opt/stepward
+COPY --from=build /app /app
+WORKDIR /app
+ENV PATH=/opt/stepward/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    DJANGO_SETTINGS_MODULE=config.settings.production \
+    PORT=5000
+USER 10001:10001
+EXPOSE 5000
+HEALTHCHECK --interval=5s --timeout=4s --retries=4 --start-period=60s \
+    CMD ["python", "-m", "config.probe", "http://127.0.0.1:5000/readyz"]
+CMD ["python", "manage.py", "serve", "--no-migrate"]
