@@ -41,8 +41,9 @@ def main() -> None:
         subprocess.run(
             [*manage, "provision", "-"], env=environment, check=True, input=declared, text=True, stdout=subprocess.PIPE
         )
-        log = Path(folder, "log").open("wb")
-        server = subprocess.Popen([*manage, "serve"], env=environment, stdout=log, start_new_session=True)
+        server = subprocess.Popen(
+            [*manage, "serve"], env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+        )
         try:
             _measure(f"http://127.0.0.1:{port}", server.pid, names, password)
         finally:
