@@ -26,5 +26,5 @@ if settings.STATELESS_API:
 
 handler400 = "identity.api.problems.bad_request"
 handler403 = "identity.api.problems.forbidden"
-handler404 = "identity.api.problems.not_found"
+handler404 = "mfa.web.errors.not_found"
 handler500 = "identity.api.problems.server_error"

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from identity.flows import clients
 from identity.models import User
-from mfa.flows import answers, policy, remembered_devices, requests, second_step, sign_in
+from mfa.flows import answers, remembered_devices, requests, second_step, sign_in
 from mfa.flows.answers import SignInAnswer
 from mfa.flows.second_step import Action, SecondStep
 from mfa.flows.sign_in import PasswordStep

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from identity.flows import audit, tokens
-from identity.models import AuditEvent, Session, User
+from identity.models import AuditEvent, Client, Session, User
 from mfa.models import RememberedDevice
 from mfa.outcomes import Origin
 
@@ -31,9 +31,11 @@ def end(user: User, session_id: UUID, origin: Origin, now: datetime) -> bool:
 
 def end_others(user: User, kept: Session, origin: Origin, now: datetime) -> int:
     """End every session but `kept`; how many there were."""
-    others = user.sessions.filter(ended_at__isnull=True).exclude(pk=kept.pk).select_related("client")
+    others = list(user.sessions.filter(ended_at__isnull=True).exclude(pk=kept.pk).select_related("client"))
     with transaction.atomic():
-        return sum(1 for session in others if _end(user, session, origin, now) is None)
+        for session in others:
+            _end(user, session, origin, now)
+    return len(others)
 
 
 def remembered(user: User, now: datetime) -> Sequence[RememberedDevice]:
@@ -56,6 +58,12 @@ def activity(user: User, before: int | None = None) -> Sequence[AuditEvent]:
     """What happened to the account, the newest first: one page, older than the event numbered `before`."""
     older = Q(pk__lt=before) if before is not None else Q()
     return list(AuditEvent.objects.filter(older, user_id=user.pk).order_by("-pk")[:ACTIVITY_OF_A_PAGE])
+
+
+def names_of_clients(events: Sequence[AuditEvent]) -> dict[str, str]:
+    """The clients that the events name, as people know them."""
+    ids = {event.client_id for event in events if event.client_id}
+    return {client.client_id: str(client) for client in Client.objects.filter(client_id__in=ids)}
 
 
 def _end(user: User, session: Session, origin: Origin, now: datetime) -> None:

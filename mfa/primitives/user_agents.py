@@ -32,5 +32,5 @@ def described(user_agent: str) -> str:
     system = next((name for token, name in _SYSTEMS if token in user_agent), "")
     if browser:
         return f"{browser}, {system}" if system else browser
-    first = user_agent.split(" ")[0].split("/")[0]
+    first = user_agent.partition(" ")[0].partition("/")[0]
     return "".join(character for character in first if character.isprintable())[:_LONGEST]

@@ -17,7 +17,8 @@ from mfa.flows.authenticators import RemovalRefusal
 from mfa.models import Authenticator
 from mfa.models.authenticator import Kind
 from mfa.primitives import user_agents
-from mfa.web import activity_wording, enrolment as enrolment_page, forms, pages, wording
+from mfa.web import activity_wording, forms, pages, wording
+from mfa.web import enrolment as enrolment_page
 from mfa.web.pages import person, signed_in, with_fresh_factor
 
 _FEW_CODES = 3
@@ -31,7 +32,7 @@ def home(request: HttpRequest) -> HttpResponseBase:
     left = recovery.codes_left(user)
     context = {
         "tab": "devices",
-        "devices": [_described(each, now) for each in authenticators.of(user)],
+        "devices": [_described(each) for each in authenticators.of(user)],
         "codes_left": left,
         "codes_few": left <= _FEW_CODES,
         "fresh": is_fresh(request, now),
@@ -39,12 +40,11 @@ def home(request: HttpRequest) -> HttpResponseBase:
     return pages.page(request, "account/devices", context)
 
 
-def _described(each: Authenticator, now: object) -> dict[str, object]:
+def _described(each: Authenticator) -> dict[str, object]:
     kind = wording.KINDS[Kind(each.kind)]
     return {
         "row": each,
-        "kind": kind,
-        "icon": Kind(each.kind).name.lower(),
+        "kind": kind if each.label and each.label != str(kind) else "",
         "display": "" if each.kind == Kind.APP else answers.display(each),
         "name": each.label or kind,
     }
@@ -95,7 +95,7 @@ def remove_device(request: HttpRequest, device: UUID) -> HttpResponseBase:
     if request.method != "POST":
         is_last = user.authenticators.count() == 1
         stays = is_last and not authenticators.may_be_last(user)
-        context = {"tab": "devices", "device": _described(found, now), "is_last": is_last, "stays": stays}
+        context = {"tab": "devices", "device": _described(found), "is_last": is_last, "stays": stays}
         return pages.page(request, "account/remove", context)
     if authenticators.remove(user, device, origin_of(request), now) == RemovalRefusal.LAST_ONE:
         messages.error(request, _("It is your last one, and you need one. Add another first."))
@@ -122,7 +122,11 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
     user, now = person(request), timezone.now()
     this = browser_session.own(request)
     rows = [
-        {"row": each, "is_this": this is not None and each.pk == this.pk, "program": user_agents.described(each.user_agent)}
+        {
+            "row": each,
+            "is_this": this is not None and each.pk == this.pk,
+            "program": user_agents.described(each.user_agent),
+        }
         for each in own_sessions.sessions(user)
     ]
     remembered = [
@@ -165,9 +169,13 @@ def activity(request: HttpRequest) -> HttpResponseBase:
     before = request.GET.get("before", "")
     number = int(before) if before.isascii() and before.isdigit() and len(before) <= 18 else None
     events = own_sessions.activity(person(request), number)
+    names = own_sessions.names_of_clients(events)
     context = {
         "tab": "activity",
-        "events": [{"row": each, "text": activity_wording.of(each)} for each in events],
+        "events": [
+            {"row": each, "text": activity_wording.of(each), "application": names.get(each.client_id, "")}
+            for each in events
+        ],
         "next": events[-1].pk if len(events) == own_sessions.ACTIVITY_OF_A_PAGE else None,
     }
     return pages.page(request, "account/activity", context)

@@ -1,4 +1,4 @@
-"""The hosted enrolment page: the same ceremony at three addresses, which differ in where its id is kept and where it ends."""
+"""The hosted enrolment page: one ceremony at three addresses, which differ in where its id is kept and where it ends."""
 
 import base64
 from dataclasses import dataclass
@@ -131,9 +131,7 @@ def _send(ceremony: _Ceremony, kind: Kind, kinds: list[Kind]) -> HttpResponseBas
         if not form.is_valid():
             return _show(ceremony, kind, kinds, form, status=400)
         destination = form.cleaned_data["destination"]
-    begun = enrolment.begin_delivered(
-        ceremony.found, kind, destination, origin_of(ceremony.request), timezone.now()
-    )
+    begun = enrolment.begin_delivered(ceremony.found, kind, destination, origin_of(ceremony.request), timezone.now())
     if isinstance(begun, EnrolmentRefusal) and form is not None:
         form.add_error("destination", wording.of_enrolment(begun))
         return _show(ceremony, kind, kinds, form, status=400)
@@ -199,4 +197,3 @@ def _masked(destination: str, kind: Kind) -> str:
 
 def _destination_form(kind: Kind) -> type[Form]:
     return forms.EmailForm if kind == Kind.EMAIL else forms.PhoneForm
-

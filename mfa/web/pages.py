@@ -67,7 +67,7 @@ def signed_in(view: _View[_Rest]) -> _View[_Rest]:
     """Only for who has signed in with a second factor; others are led to the sign-in and back."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: _Rest.args, **kwargs: _Rest.kwargs) -> HttpResponseBase:
+    def guarded(request: HttpRequest, /, *args: _Rest.args, **kwargs: _Rest.kwargs) -> HttpResponseBase:
         if not request.user.is_authenticated or not has_second_factor(request):
             return HttpResponseRedirect(f"{settings.LOGIN_URL}?{urlencode({'next': _way_back(request)})}")
         return view(request, *args, **kwargs)
@@ -79,7 +79,7 @@ def with_fresh_factor(view: _View[_Rest]) -> _View[_Rest]:
     """Only within ten minutes of the second factor; later it is asked for again (ATTACKS A36, A40, A70)."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: _Rest.args, **kwargs: _Rest.kwargs) -> HttpResponseBase:
+    def guarded(request: HttpRequest, /, *args: _Rest.args, **kwargs: _Rest.kwargs) -> HttpResponseBase:
         if not is_fresh(request, timezone.now()):
             return HttpResponseRedirect(step_up_url(_way_back(request)))
         return view(request, *args, **kwargs)
@@ -93,7 +93,9 @@ def person(request: HttpRequest) -> User:
     return request.user
 
 
-def page(request: HttpRequest, template: str, context: dict[str, Any] | None = None, *, status: int = 200) -> HttpResponse:
+def page(
+    request: HttpRequest, template: str, context: dict[str, Any] | None = None, *, status: int = 200
+) -> HttpResponse:
     return render(request, f"mfa/{template}.html", context, status=status)
 
 

@@ -53,9 +53,7 @@ def password(request: HttpRequest) -> HttpResponseBase:
     return after_password(request, answer, form, following)
 
 
-def after_password(
-    request: HttpRequest, answer: SignInAnswer, form: Form, following: str
-) -> HttpResponseBase:
+def after_password(request: HttpRequest, answer: SignInAnswer, form: Form, following: str) -> HttpResponseBase:
     """Where the password step's answer leads."""
     if answer.request_id is not None and (answer.available or answer.offer is not None):
         step = "sign_in_code" if answer.available else "sign_in_enrol"
@@ -118,9 +116,7 @@ def _chosen(request: HttpRequest, waiting: Pending) -> Choice | None:
     return next((each for each in waiting.choices if each.factor_id == named), waiting.choices[0])
 
 
-def _code_page(
-    request: HttpRequest, waiting: Pending, chosen: Choice | None, form: Form
-) -> HttpResponse:
+def _code_page(request: HttpRequest, waiting: Pending, chosen: Choice | None, form: Form) -> HttpResponse:
     context = {
         "form": form,
         "chosen": chosen,
@@ -134,9 +130,7 @@ def _code_page(
 def _send(request: HttpRequest, facts: dict[str, str], waiting: Pending, chosen: Choice) -> HttpResponseBase:
     by_link = request.POST["send"] == "link"
     action = Action.SEND_LINK if by_link else Action.SEND_OTP
-    answer = browser_sign_in.go_on(
-        facts["id"], action, origin_of(request), timezone.now(), factor_id=chosen.factor_id
-    )
+    answer = browser_sign_in.go_on(facts["id"], action, origin_of(request), timezone.now(), factor_id=chosen.factor_id)
     if Finding.WAITING not in answer.findings:
         messages.error(request, wording.of_sign_in(answer.findings))
         return HttpResponseRedirect(f"{reverse('sign_in_code')}?by={chosen.factor_id}")
@@ -239,7 +233,7 @@ def _enter(request: HttpRequest, facts: dict[str, str], answer: SignInAnswer) ->
     following = pages.own_path(facts.get("next", ""))
     response: HttpResponseBase
     if following.startswith("/connect/"):
-        # The next address leads on to the client's, and browsers follow no such redirect from a form (CSP, form-action).
+        # The next address leads on to the client's; browsers follow no such redirect from a form (CSP, form-action).
         response = pages.page(request, "sign_in/onward", {"following": following})
         response["Refresh"] = f"0;url={following}"
     else:

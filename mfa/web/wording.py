@@ -33,7 +33,7 @@ _OF_ENROLMENT: Final[dict[EnrolmentRefusal, Any]] = {
     EnrolmentRefusal.WRONG_CODE: _("The code is not right. Wait for the next one and type that."),
     EnrolmentRefusal.DESTINATION_NOT_OWN: _("Your account has another address or number on record."),
     EnrolmentRefusal.DESTINATION_TAKEN: _("Another account has this address."),
-    EnrolmentRefusal.DESTINATION_MALFORMED: _("This is no address or number. Write numbers with + and the country code."),
+    EnrolmentRefusal.DESTINATION_MALFORMED: _("This is not right. Look at it once more."),
     EnrolmentRefusal.NOT_HANDED_OVER: _("The code could not be sent. Try again in a while, or use another way."),
     EnrolmentRefusal.TOO_MANY: _("You have as many devices of this kind as you may."),
 }
