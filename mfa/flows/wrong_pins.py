@@ -1,7 +1,7 @@
 """Ten wrong PINs a minute for one secret, counted for all processes; then it rests (the contract's section 4).
 
 Kept are keyed digests of secrets, each for the minute of its window: in Redis where there is one, for all servers, and
-else in a small SQLite file under `var/`, for all processes of this machine. Where neither can be written nothing is
+else in a file under `var/` that all processes of this machine have mapped. Where neither can be written nothing is
 evaluated: what cannot be counted could be guessed. `docs/decisions/0021` says why it is built this way.
 """
 
@@ -10,9 +10,11 @@ from __future__ import annotations
 import fcntl
 import logging
 import math
+import mmap
 import os
-import sqlite3
+import struct
 import threading
+from collections import Counter, deque
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -52,7 +54,7 @@ def counted(digest: bytes, evaluate: Evaluate, *, now: float) -> Verdict:
         with _making:  # Of threads that come first together only one opens the file.
             local = _local(str(settings.VAR_DIR), os.getpid())
         return local.counted(digest, evaluate, now=now)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, ValueError) as error:
         _log.error("Wrong PINs cannot be counted under var/, so no PIN is evaluated: %s.", type(error).__name__)
         return None, WINDOW
 
@@ -90,63 +92,100 @@ class SharedCount:
 
 
 class LocalCount:
-    """In a SQLite file that all processes of this machine share. They take turns: one PIN is looked up, evaluated and
-    counted at a time, some 20 to 50 µs each, so that a crowd of parallel guesses is answered as one after another is.
+    """In a ring of records in a file that all processes of this machine have mapped.
+
+    A right PIN costs no system call: each process keeps an index of its own, and sees by the ring's head whether others
+    have written since. A wrong one is written in turn, one process at a time, so that at most ten are ever answered.
     """
+
+    RECORDS: Final = 2**17
+    """As many wrong PINs a minute. Past that nothing is evaluated, rather than forget what is still in its window."""
+
+    _HEAD: Final = struct.Struct("=Q")
+    _RECORD: Final = struct.Struct("=Q16sd")  # Its number, counted from one; the digest; the instant.
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._thread_lock = threading.Lock()
-        # Open for as long as the process lives, as the database is.
-        self._process_lock = os.open(path.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT, 0o600)
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-        path.chmod(0o600)
-        self._pruned_at = 0.0
-        with self._thread_lock:
-            fcntl.flock(self._process_lock, fcntl.LOCK_EX)
-            try:
-                self._database.executescript(_SCHEMA)
-            finally:
-                fcntl.flock(self._process_lock, fcntl.LOCK_UN)
+        # Open for as long as the process lives; no more is ever written than was asked for, the rest is a hole.
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        size = self._HEAD.size + self.RECORDS * self._RECORD.size
+        os.ftruncate(self._file, size)
+        self._ring = mmap.mmap(self._file, size)
+        self._turn = threading.Lock()
+        self._index = threading.Lock()
+        self._read = max(0, self._head() - self.RECORDS)
+        self._in_order: deque[tuple[bytes, float]] = deque()
+        self._wrong: dict[bytes, deque[float]] = {}
+        self._unwritten: Counter[bytes] = Counter()
 
     def counted(self, digest: bytes, evaluate: Evaluate, *, now: float) -> Verdict:
-        with self._thread_lock:
-            fcntl.flock(self._process_lock, fcntl.LOCK_EX)
-            try:
-                return self._in_turn(digest, evaluate, now)
-            finally:
-                fcntl.flock(self._process_lock, fcntl.LOCK_UN)
-
-    def _in_turn(self, digest: bytes, evaluate: Evaluate, now: float) -> Verdict:
-        wrong, oldest = self._database.execute(_COUNT, (digest, now - WINDOW, now + WINDOW)).fetchone()
-        if wrong >= WRONG_PINS:
-            return None, _seconds(oldest + WINDOW - now)
+        with self._index:
+            rest = self._rest_of(digest, now, with_unwritten=True)
+        if rest:
+            return None, rest
         step = evaluate()
-        if step is None:
-            self._database.execute(_ADD, (digest, now))
-            self._prune(now)
-        return step, 0
+        if step is not None:
+            return step, 0
+        with self._index:
+            self._unwritten[digest] += 1
+        try:
+            return None, self._write(digest, now)
+        finally:
+            with self._index:
+                self._unwritten[digest] -= 1
+                if not self._unwritten[digest]:
+                    del self._unwritten[digest]
 
-    def _prune(self, now: float) -> None:
-        """Once a second. What lies ahead of now was written before the clock was set back, and counts no longer."""
-        if not self._pruned_at <= now < self._pruned_at + 1:
-            self._database.execute(_FORGET, (now - WINDOW, now + WINDOW))
-            self._pruned_at = now
+    def _write(self, digest: bytes, now: float) -> int:
+        """0 once the wrong PIN is written; the seconds to wait where others were first and it must not be answered."""
+        with self._turn:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            try:
+                with self._index:
+                    rest = self._rest_of(digest, now)
+                    if not rest:
+                        number = self._head() + 1
+                        self._RECORD.pack_into(self._ring, self._place_of(number), number, digest, now)
+                        self._HEAD.pack_into(self._ring, 0, number)
+                return rest
+            finally:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
 
+    def _rest_of(self, digest: bytes, now: float, *, with_unwritten: bool = False) -> int:
+        """For how many seconds the secret rests, 0 if it does not; also when there is no room to count another PIN."""
+        self._catch_up(now)
+        if len(self._in_order) >= self.RECORDS:
+            return WINDOW
+        instants = [at for at in self._wrong.get(digest, ()) if now - WINDOW < at <= now + WINDOW]
+        if len(instants) >= WRONG_PINS:
+            return _seconds(instants[-WRONG_PINS] + WINDOW - now)
+        if with_unwritten and len(instants) + self._unwritten[digest] >= WRONG_PINS:
+            return WINDOW
+        return 0
 
-# Nothing here outlives a minute, so a crash may take it: no write waits for the disk.
-_SCHEMA: Final = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = OFF;
-PRAGMA cache_size = -512;
-PRAGMA secure_delete = ON;
-CREATE TABLE IF NOT EXISTS wrong_pin (digest BLOB NOT NULL, at REAL NOT NULL);
-CREATE INDEX IF NOT EXISTS wrong_pin_of_digest ON wrong_pin (digest, at);
-CREATE INDEX IF NOT EXISTS wrong_pin_at ON wrong_pin (at);
-"""
-_COUNT: Final = "SELECT count(*), min(at) FROM wrong_pin WHERE digest = ? AND at > ? AND at <= ?"
-_ADD: Final = "INSERT INTO wrong_pin VALUES (?, ?)"
-_FORGET: Final = "DELETE FROM wrong_pin WHERE at <= ? OR at > ?"
+    def _catch_up(self, now: float) -> None:
+        """Take into the index what was written since, and out of it what is past its window."""
+        head = self._head()
+        while self._read < head:
+            number, digest, at = self._RECORD.unpack_from(self._ring, self._place_of(self._read + 1))
+            if number != self._read + 1:
+                break  # Its head was seen before the record itself; the next look finds it.
+            self._wrong.setdefault(digest, deque()).append(at)
+            self._in_order.append((digest, at))
+            self._read += 1
+        while self._in_order and not now - WINDOW < self._in_order[0][1] <= now + WINDOW:
+            digest, _ = self._in_order.popleft()
+            self._wrong[digest].popleft()
+            if not self._wrong[digest]:
+                del self._wrong[digest]
+
+    def _head(self) -> int:
+        """How many records were ever written."""
+        head: int = self._HEAD.unpack_from(self._ring, 0)[0]
+        return head
+
+    def _place_of(self, number: int) -> int:
+        return self._HEAD.size + (number - 1) % self.RECORDS * self._RECORD.size
 
 
 @cache
@@ -156,8 +195,8 @@ def _shared(url: str) -> SharedCount:
 
 @cache
 def _local(folder: str, process: int) -> LocalCount:
-    """One for each process: neither a lock nor a connection of SQLite may go through a fork."""
-    return LocalCount(Path(folder) / "wrong-pins.sqlite3")
+    """One for each process: neither a lock nor the file that is locked may go through a fork."""
+    return LocalCount(Path(folder) / "wrong-pins.ring")
 
 
 def _seconds(left: float) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
-import sqlite3
 import stat
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -197,26 +197,66 @@ def test_processes_share_the_count(settings: Settings, tmp_path: Path, counted_i
 # ------------------------------------------------------------------------------------------------------- what is kept
 
 
-def test_only_keyed_digests_are_kept_and_only_for_their_minute(
-    ask: Ask, secret: str, settings: Settings, tmp_path: Path
-) -> None:
+def records(folder: Path) -> list[tuple[bytes, float]]:
+    """What stands in the ring, read by hand."""
+    content = (folder / "wrong-pins.ring").read_bytes()
+    (head,) = struct.unpack("=Q", content[:8])
+    return [struct.unpack("=16sd", content[16 + 32 * number : 40 + 32 * number]) for number in range(head)]
+
+
+def test_only_keyed_digests_are_kept(ask: Ask, secret: str, settings: Settings, tmp_path: Path) -> None:
     settings.REDIS_URL = ""
-    with time_machine.travel(NOW, tick=False) as clock:
+    with time_machine.travel(NOW, tick=False):
         for _ in range(3):
             ask("x")
-        database = sqlite3.connect(tmp_path / "wrong-pins.sqlite3")
-        rows = database.execute("SELECT digest, at FROM wrong_pin").fetchall()
-        assert [(len(digest), at) for digest, at in rows] == [(16, NOW)] * 3
-        clock.shift(61)
-        Client().get(f"/Validate.aspx?Pin=x&SecretCode={totp.base32(totp.new_secret())}")
-        assert database.execute("SELECT at FROM wrong_pin").fetchall() == [(NOW + 61,)]
-        database.close()
+        ask(right_pin(secret, NOW))
+    assert [at for _, at in records(tmp_path)] == [NOW] * 3
+    assert len({digest for digest, _ in records(tmp_path)}) == 1
     key = totp.decoded_base32(secret) or b""
-    for file in tmp_path.iterdir():
-        content = file.read_bytes()
-        assert secret.encode() not in content
-        assert key not in content
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    [file] = tmp_path.iterdir()
+    assert secret.encode() not in file.read_bytes()
+    assert key not in file.read_bytes()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.stat().st_blocks * 512 < 64 * 1024  # The ring's unwritten rest takes no room on the disk.
+
+
+def test_the_index_in_memory_forgets_after_the_minute(tmp_path: Path) -> None:
+    count = wrong_pins.LocalCount(tmp_path / "ring")
+    for number in range(1000):
+        count.counted(number.to_bytes(16, "big"), lambda: None, now=NOW + number / 100)
+    count.counted(b"d" * 16, lambda: None, now=NOW + 120)
+    count.counted(b"d" * 16, lambda: 7, now=NOW + 120)
+    assert (len(count._wrong), len(count._in_order), len(count._unwritten)) == (1, 1, 0)
+
+
+def test_where_the_ring_is_full_nothing_is_evaluated_and_nothing_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wrong_pins.LocalCount, "RECORDS", 20)
+    count, evaluated = wrong_pins.LocalCount(tmp_path / "ring"), []
+
+    def right() -> int:
+        evaluated.append(1)
+        return 7
+
+    for number in range(20):
+        assert count.counted(number.to_bytes(16, "big"), lambda: None, now=NOW) == (None, 0)
+    assert count.counted(b"d" * 16, right, now=NOW + 30) == (None, 60)
+    assert not evaluated
+    assert count.counted(b"d" * 16, right, now=NOW + 61) == (7, 0)
+    assert count.counted(b"d" * 16, lambda: None, now=NOW + 61) == (None, 0)
+
+
+def test_a_process_that_starts_later_knows_what_was_counted_before(tmp_path: Path) -> None:
+    earlier = wrong_pins.LocalCount(tmp_path / "ring")
+    for _ in range(10):
+        earlier.counted(b"d" * 16, lambda: None, now=NOW)
+    later = wrong_pins.LocalCount(tmp_path / "ring")
+    assert later.counted(b"d" * 16, lambda: 7, now=NOW + 20) == (None, 40)
+    assert later.counted(b"e" * 16, lambda: None, now=NOW + 20) == (None, 0)
+    assert len(earlier._in_order) == 9
+    assert earlier.counted(b"e" * 16, lambda: 7, now=NOW + 20) == (7, 0)
+    assert len(earlier._in_order) == 11
 
 
 def test_redis_forgets_after_the_minute(ask: Ask, secret: str, settings: Settings, redis_url: str) -> None:
@@ -238,9 +278,7 @@ def test_a_digest_depends_on_the_secret_key_of_the_installation(
     for key in ("one key", "another key"):
         settings.SECRET_KEY = key
         client.get(f"/Validate.aspx?Pin=x&SecretCode={secret}")
-    database = sqlite3.connect(tmp_path / "wrong-pins.sqlite3")
-    assert database.execute("SELECT count(DISTINCT digest) FROM wrong_pin").fetchone() == (2,)
-    database.close()
+    assert len({digest for digest, _ in records(tmp_path)}) == 2
 
 
 # ------------------------------------------------------------------------------------------------------- what fails
@@ -251,7 +289,7 @@ def test_without_an_answer_from_redis_the_machine_counts_by_itself(
 ) -> None:
     settings.REDIS_URL = unused_redis_url
     assert [ask("x")[0] for _ in range(12)] == [200] * 10 + [429] * 2
-    assert (tmp_path / "wrong-pins.sqlite3").exists()
+    assert (tmp_path / "wrong-pins.ring").exists()
 
 
 def test_redis_is_left_alone_for_a_moment_after_it_failed(settings: Settings, unused_redis_url: str) -> None:
