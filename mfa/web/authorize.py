@@ -3,7 +3,6 @@
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -13,6 +12,7 @@ from identity.flows import audit, tokens
 from identity.models import Client, Session
 from identity.oauth import authorization, jwt
 from identity.oauth.authorization import Refused
+from identity.web import browser_session
 from mfa.api.visualguard.token_view import origin_of
 from mfa.flows import authorization as flow
 
@@ -29,11 +29,12 @@ def authorize(request: HttpRequest) -> HttpResponseBase:
     if isinstance(asked, Refused):
         return _away(asked.location) if asked.location else problem(400, "This authorization request is not valid.")
     now = timezone.now()
-    session = browser_session(request)
+    session = browser_session.own(request)
+    just_signed_in = _has_just_signed_in(request, session)
     if flow.needs_sign_in(asked, session, now):
         if "none" in asked.prompts:
             return _away(authorization.back(asked.redirect_uri, asked.state, "login_required").location)
-        if not _has_just_signed_in(request, session):
+        if not just_signed_in:
             return _to_sign_in(request)
     assert session is not None  # noqa: S101  Without one a sign-in is needed.
     granted = flow.grant(asked, session, origin_of(request), now)
@@ -55,10 +56,7 @@ def end_session(request: HttpRequest) -> HttpResponseBase:
         tokens.end_session(session, "signed out", now)
         audit.record("session.ended", user=session.user, address=origin_of(request).address)
     if request.user.is_authenticated and request.user.pk == session.user_id:
-        own = browser_session(request)
-        if own is not None:
-            tokens.end_session(own, "signed out", now)
-        logout(request)
+        browser_session.leave(request, address=origin_of(request).address, now=now)
     wanted = request.GET.get("post_logout_redirect_uri", "")
     client = Client.objects.filter(client_id=hint["aud"]).first()
     if client is None or wanted not in client.redirect_uris.split():
@@ -67,19 +65,8 @@ def end_session(request: HttpRequest) -> HttpResponseBase:
     return _away(f"{wanted}{'&' if '?' in wanted else '?'}{urlencode({'state': state})}" if state else wanted)
 
 
-def browser_session(request: HttpRequest) -> Session | None:
-    """The session of whoever is signed in with this browser, if it has not ended."""
-    if not request.user.is_authenticated or not request.session.get("sid"):
-        return None
-    return (
-        Session.objects.select_related("user")
-        .filter(pk=request.session["sid"], user_id=request.user.pk, ended_at__isnull=True)
-        .first()
-    )
-
-
 def _has_just_signed_in(request: HttpRequest, session: Session | None) -> bool:
-    """Whether the browser comes back from the sign-in that this very request asked for."""
+    """Whether the browser comes back from the sign-in that the last request asked for; said once."""
     asked_at = request.session.pop("authorize_asked_at", None)
     came_back = session is not None and asked_at is not None and session.auth_time.timestamp() >= asked_at
     return came_back and request.session.get("acr") == "2"
