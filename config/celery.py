@@ -9,8 +9,8 @@ import os
 from celery import Celery
 from celery.signals import worker_ready
 from django.conf import settings
-from prometheus_client import start_http_server
 from django.utils import timezone
+from prometheus_client import start_http_server
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
 
@@ -18,8 +18,13 @@ app = Celery("stepward", set_as_current=True)
 app.conf.update(
     broker_url=settings.REDIS_URL or "memory://",
     broker_connection_retry_on_startup=True,
-    # A person waits for the answer: a broker that does not answer soon is passed by.
-    broker_transport_options={"socket_connect_timeout": 1, "socket_timeout": 5, "visibility_timeout": 60},
+    # A person waits for the answer: a broker that does not answer at once is passed by (6 s of retries otherwise).
+    broker_transport_options={
+        "max_retries": 0,
+        "socket_connect_timeout": 1,
+        "socket_timeout": 5,
+        "visibility_timeout": 60,
+    },
     task_ignore_result=True,
     task_store_errors_even_if_ignored=False,
     task_default_queue="stepward",
@@ -35,6 +40,8 @@ app.conf.update(
         # A sweep that waited longer than the next one is due has nothing to add.
         "sweep": {"task": "stepward.sweep", "schedule": 2.0, "options": {"expires": 2.0}},
         "forget": {"task": "mfa.forget", "schedule": 3600.0, "options": {"expires": 3600.0}},
+        # Goes on with a key rotation that was begun, wherever it was left; without one it reads an index and ends.
+        "reseal": {"task": "stepward.reseal", "schedule": 60.0, "options": {"expires": 60.0}},
     },
 )
 app.autodiscover_tasks(["mfa"])
@@ -48,8 +55,18 @@ def sweep() -> None:
     sweeping.sweep(timezone.now())
 
 
+@app.task(name="stepward.reseal")  # type: ignore[untyped-decorator]
+def reseal() -> None:
+    """One batch of a key rotation; a full one asks for the next."""
+    from mfa.flows import rotation
+
+    rotation.reseal_own_keys()
+    if rotation.reseal_batch() == rotation.BATCH:
+        reseal.apply_async(retry=False)
+
+
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def _show_metrics(**_kwargs: object) -> None:
-    """A worker in a container of its own shows what it counted on WORKER_METRICS_PORT; beside `serve`, /metrics does."""
+    """A worker in a container of its own shows what it counted on WORKER_METRICS_PORT; else /metrics does."""
     if settings.WORKER_METRICS_PORT:
         start_http_server(settings.WORKER_METRICS_PORT)

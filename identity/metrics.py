@@ -35,6 +35,9 @@ KEY_USE = Counter(
     "stepward_key_use", "Sealed values opened and sealed, by key of MFA_SECRET_KEYS.", ["kid", "operation"]
 )
 DELIVERIES = Counter("stepward_deliveries", "Messages that came to an end, by kind and state.", ["kind", "state"])
+LAST_SWEEP = Gauge(
+    "stepward_last_sweep_timestamp_seconds", "When clean-up last ran, seconds since 1970.", multiprocess_mode="max"
+)
 SWEPT = Counter("stepward_swept_rows", "Rows that clean-up deleted, by table.", ["table"])
 
 

@@ -89,6 +89,27 @@ def add_signing_key(now: datetime, *, slot: str, signs_from: datetime) -> Sealed
     return _create(slot, KeyPurpose.SIGNING, der, now, signs_from, _jwk(private))
 
 
+def retire_signing_keys_before(successor: SealedKey) -> None:
+    """Keys that sign no more once `successor` does: published until the last token they signed is over."""
+    over = successor.signs_from + timedelta(seconds=max(conf.access_token_lifetime(), 3600))
+    SealedKey.objects.filter(
+        purpose=KeyPurpose.SIGNING, signs_from__lt=successor.signs_from, published_until__isnull=True
+    ).update(published_until=over)
+
+
+def reseal_all() -> int:
+    """Seal every key that is not under the first of MFA_SECRET_KEYS anew under it; returns how many."""
+    keys = conf.sealing_keys()
+    first = next(iter(keys))
+    count = 0
+    for row in SealedKey.objects.order_by("pk"):
+        sealed = bytes(row.sealed)
+        if sealing.key_id(sealed) != first:
+            fresh = sealing.seal(_open(row), keys, _place(row.slot))
+            count += SealedKey.objects.filter(pk=row.pk, sealed=sealed).update(sealed=fresh)
+    return count
+
+
 def _keys(now: datetime) -> _Held:
     held = _held
     if time.monotonic() - held.read_at < _REFRESH_SECONDS and held.signing:

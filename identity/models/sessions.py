@@ -21,7 +21,10 @@ class Session(models.Model):
     end_reason = models.CharField(max_length=32, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["user", "ended_at"], name="session_of_user")]
+        indexes = [
+            models.Index(fields=["user", "ended_at"], name="session_of_user"),
+            models.Index(fields=["last_used_at"], name="session_last_used"),
+        ]
 
     def __str__(self) -> str:
         return f"session of {self.auth_time:%Y-%m-%d %H:%M}"

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from mfa.flows import deliveries, lock_notices, password_reset
+from mfa.flows import cleanup, deliveries, lock_notices, password_reset
 
 
 def sweep(now: datetime) -> int:
     """Tell of locks, send resets, take up messages whose worker died; how many there were of all."""
-    return lock_notices.tell_of_locks(now) + password_reset.send_due(now) + deliveries.sweep(now)
+    done = lock_notices.tell_of_locks(now) + password_reset.send_due(now) + deliveries.sweep(now)
+    return done + cleanup.clean_up_when_due(now)

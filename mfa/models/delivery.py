@@ -36,7 +36,8 @@ class Delivery(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["next_attempt_at"], condition=models.Q(state="waiting"), name="delivery_waiting")
+            models.Index(fields=["next_attempt_at"], condition=models.Q(state="waiting"), name="delivery_waiting"),
+            models.Index(fields=["finished_at"], name="delivery_finished"),
         ]
         verbose_name_plural = "deliveries"
 
