@@ -153,6 +153,7 @@ def take_recovery_codes(request: AuthenticationRequest, origin: Origin, now: dat
 def start_signed_in(user: User, origin: Origin, now: datetime) -> str:
     """A fresh id that serves only an enrolment, for somebody who has just shown a second factor."""
     with transaction.atomic():
+        accounts.lock_row(user.pk)
         request_id, request = requests.open_request(
             user,
             None,
@@ -318,7 +319,9 @@ def _pending(request: AuthenticationRequest, kind: Kind, now: datetime) -> Enrol
 
 
 def _latest(request: AuthenticationRequest, kind: Kind) -> Enrolment | None:
-    found = request.enrolments.filter(kind=kind).order_by("-begun_at", "-pk").first()
+    """The pending enrolment, else the one begun last: a clock that was set back decides nothing."""
+    begun = list(request.enrolments.filter(kind=kind).order_by("-begun_at"))
+    found = next((each for each in begun if each.state == EnrolmentState.PENDING), begun[0] if begun else None)
     if found is not None:
         found.user = request.user
     return found
