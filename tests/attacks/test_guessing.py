@@ -90,9 +90,7 @@ def test_five_wrong_codes_end_the_request() -> None:
     assert [answer.document["error"] for answer in answers] == ["invalid_request"] * 5 + ["invalid_grant"]
 
 
-def test_a_hundred_sign_ins_with_ten_guesses_each_share_one_count_and_the_owner_is_told(
-    mailoutbox: list[object], django_capture_on_commit_callbacks: object
-) -> None:
+def test_a_hundred_sign_ins_with_ten_guesses_each_share_one_count_and_the_owner_is_told() -> None:
     user = make_user()
     phone, client = enrol_app(user), sign_in_client(user)
     add_mailbox(user)
