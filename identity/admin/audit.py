@@ -23,7 +23,7 @@ class When(admin.DateFieldListFilter):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
-    list_display = ("when", "event", "what_came_of_it", "username", "actor_name", "client", "address", "request_ref")
+    list_display = ("when", "event", "what_came_of_it", "username", "actor_name", "client", "address")
     list_filter = ("outcome", ("at", When), "event")
     search_fields = ("username", "actor_name", "client_id", "address", "request_ref")
     search_help_text = "user, administrator, client, address or request reference"

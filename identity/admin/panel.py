@@ -77,7 +77,8 @@ class PanelAdmin(_ModelAdmin):
         """Without the small windows that edit other tables from within a form: each page has its own rights."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
-            field.widget = field.widget.widget
+            for link in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
+                setattr(field.widget, link, False)
         return field
 
     def get_urls(self) -> list[URLPattern]:
@@ -91,7 +92,7 @@ class PanelAdmin(_ModelAdmin):
             self.record(request, obj, "changed" if change else "created", {"fields": fields})
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        self.record(request, obj, "deleted", {})
+        self.record(request, obj, "removed", {})
         super().delete_model(request, obj)
 
     def record(self, request: HttpRequest, obj: models.Model, what: str, detail: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from django import forms
 from identity.flows import accounts
 from identity.models import User
 from identity.web.rights import Right
-from mfa.flows import administration, reset
+from mfa.flows import administration, bootstrap, reset
 from mfa.outcomes import Origin
 
 
@@ -77,6 +77,12 @@ def _invite(deed: Deed) -> str:
     )
 
 
+def _password_link(deed: Deed) -> str:
+    return bootstrap.make_password_link(
+        deed.user, actor=deed.actor, reason=deed.reason, address=deed.origin.address, now=deed.now
+    )
+
+
 ACTS: dict[str, Act] = {
     "unlock": Act(
         "Unlock",
@@ -107,6 +113,15 @@ ACTS: dict[str, Act] = {
         "Nobody signs in to the account until it is unlocked; its sessions end.",
         "The account is locked.",
         _lock,
+    ),
+    "password-link": Act(
+        "Password link",
+        Right.MANAGE_PEOPLE,
+        "Makes a link, shown once, good for a day and one use, with which the person chooses a password. The password "
+        "there is goes on working until then. A second factor stays due; where the first one needs an invitation, the "
+        "link is one.",
+        "The link is made.",
+        _password_link,
     ),
     "invite": Act(
         "Invite to enrol",

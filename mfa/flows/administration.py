@@ -6,11 +6,12 @@ from django.db import transaction
 
 from identity.flows import audit, tokens
 from identity.models import User
-from mfa.flows import remembered_devices, requests
+from mfa.flows import notices, remembered_devices, requests
 from mfa.models.authenticator import Authenticator, Kind
+from mfa.outcomes import Origin
 
 INVITATION_LIFETIME = timedelta(days=3)
-_COLUMNS = {Kind.EMAIL: ("email", "email_verified_at"), Kind.SMS: ("mobile_phone", "mobile_verified_at")}
+_MARKS = {Kind.EMAIL: "email_verified_at", Kind.SMS: "mobile_verified_at"}
 
 
 def end_what_rests_on_it(user: User, why: str, now: datetime) -> None:
@@ -22,12 +23,17 @@ def end_what_rests_on_it(user: User, why: str, now: datetime) -> None:
 
 def drop_address(user: User, kind: Kind, old: str, *, actor: User, address: str, now: datetime) -> None:
     """The account's e-mail address or number is another now: the old one proves nothing any more (A65)."""
-    _, mark = _COLUMNS[kind]
+    mark = _MARKS[kind]
+    was_verified = getattr(user, mark) is not None
     User.objects.filter(pk=user.pk).update(**{mark: None})
     setattr(user, mark, None)
-    for row in Authenticator.objects.filter(user=user, kind=kind, destination=old):
+    held = list(Authenticator.objects.filter(user=user, kind=kind, destination=old))
+    if held or was_verified:
+        notices.tell(user, "authenticator_removed", Origin(address), now, also_to=[old], label=kind.label)
+    for row in held:
         audit.record("authenticator.removed", user=user, actor=actor, authenticator=row.pk, address=address)
         row.delete()
+    if held:
         end_what_rests_on_it(user, "authenticator removed", now)
 
 

@@ -1,4 +1,4 @@
-"""`/account/bootstrap/{token}`: the first administrator sets a password, and goes straight on to a second factor."""
+"""`/account/bootstrap/{token}`: the first administrator, or who was given a link, sets a password and goes on."""
 
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
@@ -20,13 +20,15 @@ def page(request: HttpRequest, token: str) -> HttpResponseBase:
     form = forms.FirstPasswordForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
         status = 400 if form.errors else 200
-        return pages.page(request, "bootstrap/password", {"form": form, "username": user.username}, status=status)
-    problems = bootstrap.set_first_password(token, form.cleaned_data["new"], timezone.now())
+        return pages.page(request, "bootstrap/password", {"form": form, "user_asked": user}, status=status)
+    problems = bootstrap.set_first_password(
+        token, form.cleaned_data["new"], timezone.now(), origin=origin_of(request)
+    )
     if problems:
         for problem in problems:
             form.add_error("new", problem)
-        return pages.page(request, "bootstrap/password", {"form": form, "username": user.username}, status=400)
+        return pages.page(request, "bootstrap/password", {"form": form, "user_asked": user}, status=400)
     answer = browser_sign_in.begin_after_bootstrap(user, form.cleaned_data["new"], origin_of(request), timezone.now())
     asking = forms.PasswordForm({"username": user.username, "password": "-"})
     asking.is_valid()
-    return sign_in.after_password(request, answer, asking, "/admin/")
+    return sign_in.after_password(request, answer, asking, "/admin/" if user.is_staff else "/account/")

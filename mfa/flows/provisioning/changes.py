@@ -112,7 +112,7 @@ def _of_policy(
 
     def set_policy(now: datetime) -> None:
         MfaPolicy.objects.update_or_create(**{kind: subject()}, defaults=columns)
-        audit.record("policy.changed", detail=BY | {"of": what, "to": differing})
+        audit.record("policy.changed" if policy else "policy.created", detail=BY | {"of": what, "to": differing})
 
     def remove(now: datetime) -> None:
         MfaPolicy.objects.filter(**{kind: subject()}).delete()

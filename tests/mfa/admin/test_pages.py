@@ -180,7 +180,7 @@ def test_every_change_of_the_panel_is_one_event_with_its_actor(owner: User, sign
         assert AuditEvent.objects.get(event=event).actor_name == "owner"
     group = Group.objects.get()
     browser.post(f"/admin/identity/group/{group.pk}/delete/", {"post": "yes"})
-    assert AuditEvent.objects.get(event="group.deleted").detail["of"] == "staff"
+    assert AuditEvent.objects.get(event="group.removed").detail["of"] == "staff"
     assert not User.objects.get(username="new").has_usable_password()
 
 

@@ -10,6 +10,7 @@ from identity.models import AuditEvent, Group, Installation, Session, User
 from identity.models.user import AdminRole
 from identity.web.rights import LEAST_ROLE, Right, may, roles_to_give
 from mfa.models.authenticator import Authenticator
+from mfa.models.delivery import Delivery
 from mfa.models.policy import MfaPolicy
 from tests.mfa.admin.conftest import MakeUser, SignIn
 
@@ -203,6 +204,7 @@ def test_a_changed_address_loses_its_mark_its_authenticator_and_what_rests_on_it
     browser.post(f"/admin/identity/user/{person.pk}/change/", form(person, email="new@a.example"))
     person.refresh_from_db()
     assert (person.email, person.email_verified_at) == ("new@a.example", None)
+    assert [sent.destination for sent in Delivery.objects.filter(template="authenticator_removed")] == ["old@a.example"]
     assert not Authenticator.objects.exists()
     assert not Session.objects.filter(user=person, ended_at__isnull=True).exists()
 

@@ -5,12 +5,14 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from identity.models import AuditEvent, User
+from identity.models import AuditEvent, Session, User
 from identity.models.user import AdminRole
 from mfa.flows import bootstrap
+from mfa.models.authenticator import Authenticator, Kind
 from mfa.models.invitation import Invitation
 
 pytestmark = pytest.mark.django_db
@@ -117,3 +119,43 @@ def test_the_command_refuses_when_there_is_an_owner() -> None:
     bootstrap.set_first_password(made(), PASSWORD, NOW)
     with pytest.raises(CommandError, match="already exists"):
         call_command("bootstrap_admin", stdout=StringIO())
+
+
+def given_link(user: User) -> str:
+    """The token of a link that an administrator made for `user`."""
+    actor = User.objects.create(username="actor", admin_role=AdminRole.OWNER)
+    return token_of(bootstrap.make_password_link(user, actor=actor, reason="ticket 4711", address="", now=NOW))
+
+
+def test_an_administrators_link_sets_a_new_password_and_ends_what_the_old_one_opened() -> None:
+    user = User.objects.create(username="anna", password=make_password("the sentence of last year"))
+    session = Session.objects.create(user=user, auth_time=NOW, amr="pwd", acr="1", last_used_at=NOW)
+    held = Authenticator.objects.create(
+        user=user, kind=Kind.EMAIL, destination="a@b.example", created_at=NOW, confirmed_at=NOW
+    )
+    token = given_link(user)
+    assert bootstrap.open_link(token, NOW) == user
+    assert bootstrap.set_first_password(token, "the sentence of last year", NOW) == ["It was used before."]
+    assert bootstrap.set_first_password(token, PASSWORD, NOW) == []
+    user.refresh_from_db()
+    session.refresh_from_db()
+    assert user.check_password(PASSWORD)
+    assert session.ended_at is not None
+    assert list(user.authenticators.all()) == [held]
+    assert bootstrap.open_link(token, NOW) is None
+
+
+def test_of_two_links_the_first_that_is_used_ends_the_other() -> None:
+    user = User.objects.create(username="anna")
+    actor = User.objects.create(username="actor", admin_role=AdminRole.OWNER)
+    tokens = [
+        token_of(bootstrap.make_password_link(user, actor=actor, reason="ticket", address="", now=NOW))
+        for _ in range(2)
+    ]
+    assert bootstrap.set_first_password(tokens[0], PASSWORD, NOW) == []
+    assert bootstrap.open_link(tokens[1], NOW) is None
+
+
+def test_a_link_of_a_disabled_account_opens_nothing() -> None:
+    user = User.objects.create(username="anna", is_active=False)
+    assert bootstrap.open_link(given_link(user), NOW) is None

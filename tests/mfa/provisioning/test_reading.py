@@ -81,6 +81,7 @@ def test_a_number_is_kept_as_e164() -> None:
         ({"clients": [{}]}, "clients[0].client_id: is missing"),
         ({"clients": [{"client_id": ""}]}, "clients[0].client_id: is empty"),
         ({"clients": [{"client_id": "*"}]}, "clients[0].client_id: may hold"),
+        ({"clients": [{"client_id": "stepward"}]}, "clients[0].client_id: is the name of the installation's own"),
         ({"clients": [{"client_id": "a b"}]}, "clients[0].client_id: may hold"),
         ({"clients": [CLIENT, CLIENT]}, "clients[1].client_id: is the same as clients[0].client_id"),
         ({"clients": [CLIENT | {"client_secret": "short"}]}, "clients[0].client_secret: is shorter than 16"),
