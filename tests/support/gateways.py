@@ -1,5 +1,6 @@
 """Gateways that tests send to: one inside the process that refuses, and real servers on loopback."""
 
+import asyncio
 import json
 import smtplib
 import socket
@@ -28,15 +29,24 @@ class RefusingBackend(BaseEmailBackend):
 
 @dataclass
 class MailServer:
-    """A real SMTP server. `answer` says what it replies to a message; `received` is what it took, in order."""
+    """A real SMTP server. `answer` says what it replies to a message, `seconds` how long it takes over one; `received`
+    is what it took, in order, `begun` how many it was offered."""
 
     port: int = 0
     received: list[ParsedMessage] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     answer: Callable[[], str] = lambda: "250 OK"
+    seconds: Callable[[], float] = lambda: 0.0
+    begun: int = 0
+
+    def has_begun_after(self, count: int) -> bool:
+        """Whether more than `count` messages were offered so far."""
+        return self.begun > count
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """What aiosmtpd calls for each message."""
+        self.begun += 1
+        await asyncio.sleep(self.seconds())
         said = self.answer()
         if said.startswith("2"):
             assert isinstance(envelope.content, bytes)

@@ -1,0 +1,62 @@
+"""What is away or died for other reasons: the broker, or the process that should have sent."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.databases import fresh_database, manage
+from tests.support.gateways import MailServer, mail_server
+from tests.support.server import serve
+
+PUT = """
+from django.db import transaction
+from django.utils import timezone
+from mfa.delivery import outbox
+from mfa.flows import deliveries
+from identity.models import User
+user = User(username="tt29", email="tt29@mail.example", password="!")
+user.save()
+now = timezone.now()
+message = dict(template="password_changed", kind=2, destination=user.email, facts={"at": now.isoformat()}, language="en")
+with transaction.atomic():
+    %s(user, now=now, **message)
+"""
+
+
+@pytest.fixture
+def smtp() -> Iterator[MailServer]:
+    with mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[str]:
+    with fresh_database(tmp_path) as url:
+        yield url
+
+
+def test_a_message_whose_process_died_before_it_began_is_sent_by_the_next_server(
+    smtp: MailServer, database: str, tmp_path: Path
+) -> None:
+    said = {"DATABASE_URL": database, "REDIS_URL": "", "EMAIL_URL": f"smtp://127.0.0.1:{smtp.port}"}
+    manage("shell", "--verbosity", "0", "--command", PUT % "outbox.put", environment=said)
+    assert smtp.received == []
+    with serve(database, tmp_path, environment=said):
+        deadline = time.monotonic() + 15
+        while not smtp.received and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert [mail["Subject"] for mail in smtp.received] == ["Your password was changed"]
+
+
+def test_a_broker_that_is_away_delays_nothing_and_loses_nothing(smtp: MailServer, database: str) -> None:
+    said = {
+        "DATABASE_URL": database,
+        "REDIS_URL": "redis://127.0.0.1:1/0",  # Nothing listens on it.
+        "EMAIL_URL": f"smtp://127.0.0.1:{smtp.port}",
+    }
+    slow = "took = __import__('time').monotonic\nbegun = took()\n"
+    asserted = "\nassert took() - begun < 2, took() - begun"
+    manage("shell", "--verbosity", "0", "--command", slow + PUT % "deliveries.enqueue" + asserted, environment=said)
+    assert [mail["Subject"] for mail in smtp.received] == ["Your password was changed"]
