@@ -29,7 +29,10 @@ def answer(
     body: str | bytes, content_type: str = TEXT, *, status: int = 200, retry_after: int | None = None
 ) -> HttpResponse:
     """An answer with the headers that all of them carry."""
-    response = HttpResponse(body, status=status, headers={"Content-Type": content_type, **_HEADERS})
+    content = body.encode() if isinstance(body, str) else body
+    length = str(len(content))  # Without it the server would send the body in chunks.
+    headers = {"Content-Type": content_type, "Content-Length": length, **_HEADERS}
+    response = HttpResponse(content, status=status, headers=headers)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response
