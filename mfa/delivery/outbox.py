@@ -66,10 +66,14 @@ def put(
 
 
 def cancel(delivery_id: uuid.UUID, now: datetime) -> None:
-    """A waiting message does not go any more; one that a gateway has already is beyond recall."""
-    _waiting(delivery_id).update(
-        state=DeliveryState.CANCELLED, sealed_context=None, finished_at=now, lease=None, leased_until=None
+    """A waiting message does not go any more; one that a gateway is being given is beyond recall, but not retried."""
+    called_back = (
+        _waiting(delivery_id)
+        .filter(_unleased(now))
+        .update(state=DeliveryState.CANCELLED, sealed_context=None, finished_at=now, lease=None, leased_until=None)
     )
+    if not called_back:
+        _waiting(delivery_id).update(not_after=now)
 
 
 def call_back(user: User, template: str, destination: str, now: datetime) -> None:

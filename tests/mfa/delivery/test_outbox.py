@@ -176,6 +176,23 @@ def test_a_cancelled_message_is_not_sent(user: User) -> None:
     assert mail.outbox == []
 
 
+def test_a_message_cancelled_while_it_is_sent_is_not_tried_again(user: User, gateway: SmsGateway) -> None:
+    gateway.seconds, gateway.status = 0.6, 503
+    row = put(user, seconds=None, destination="+33612345678")
+    worker = threading.Thread(target=_hand_over, args=(row.pk,))
+    worker.start()
+    time.sleep(0.3)
+    outbox.cancel(row.pk, NOON)
+    worker.join()
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == (DeliveryState.WAITING, 1)
+    gateway.status = 200
+    outbox.hand_over(row.pk, row.next_attempt_at)
+    row.refresh_from_db()
+    assert (row.state, row.sealed_context) == (DeliveryState.EXPIRED, None)
+    assert gateway.received == []
+
+
 def test_of_two_workers_with_one_message_one_sends_it(user: User, gateway: SmsGateway) -> None:
     gateway.seconds = 0.3
     row = put(user, destination="+33612345678")
