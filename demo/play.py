@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from demo import terminal
@@ -21,40 +23,50 @@ WRONG_CODE = 524289
 
 
 def main(arguments: list[str]) -> int:
-    """Prepare, play, keep serving."""
+    """Prepare, play, keep serving; returns the exit status."""
     once = "--once" in arguments or os.environ.get("DEMO_ONCE", "") not in ("", "0")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    wanted = int(os.environ.get("PORT") or 5000)
-    demo: Demo | None = None
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(0))
     try:
-        port = free_port(wanted)
-        if port != wanted:
-            print(f"Port {wanted} is taken; the demo uses {port}.")
-        demo = Demo(port)
-        begun = time.monotonic()
-        where = os.path.relpath(demo.folder)
-        print(f"Making a demo database in {where}/ and starting the server at {demo.url} …", flush=True)
-        demo.prepare()
-        demo.start()
-        terminal.good(f"it answers after {time.monotonic() - begun:.1f} s")
-        Flow(demo).play()
-        if not once:
-            invite(demo)
-            return keep_serving(demo)
-    except DidNotStart as problem:
+        with running_demo() as demo:
+            Flow(demo).play()
+            return 0 if once else keep_serving(demo)
+    except (DidNotStart, Surprise) as problem:
         terminal.bad(str(problem))
-        return 1
-    except (Surprise, LookupError, ValueError, OSError) as problem:
-        # An answer without the member that the contract names, or none at all, is a surprise as well.
-        terminal.bad(str(problem) if isinstance(problem, Surprise) else repr(problem))
-        print(demo.log_tail() if demo else "", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nStopped.")
+        return 0
+
+
+@contextmanager
+def running_demo() -> Iterator[Demo]:
+    """A demo whose server answers; whatever goes wrong while it runs comes with the end of the server's log."""
+    demo = Demo(chosen_port(os.environ.get("PORT") or "5000"))
+    begun = time.monotonic()
+    where = os.path.relpath(demo.folder)
+    print(f"Making a demo database in {where}/ and starting the server at {demo.url} …", flush=True)
+    try:
+        demo.prepare()
+        demo.start()
+        terminal.good(f"it answers after {time.monotonic() - begun:.1f} s")
+        yield demo
+    except (Surprise, LookupError, ValueError, OSError) as problem:
+        # An answer without the member that the contract names, or no answer at all, is a surprise as well.
+        reason = str(problem) if isinstance(problem, Surprise) else repr(problem)
+        raise Surprise(f"{reason}\n{demo.log_tail()}") from problem
     finally:
-        if demo:
-            demo.stop()
-    return 0
+        demo.stop()
+
+
+def chosen_port(named: str) -> int:
+    """The port that PORT names, or the next free one, which is said; raises DidNotStart."""
+    if not named.isdecimal() or not 1 <= int(named) <= 65535:
+        raise DidNotStart("PORT is not a port. Set it between 1 and 65535.")
+    port = free_port(int(named))
+    if port != int(named):
+        print(f"Port {named} is taken; the demo uses {port}.")
+    return port
 
 
 class Flow:
@@ -198,6 +210,8 @@ def invite(demo: Demo) -> None:
 
 
 def keep_serving(demo: Demo) -> int:
+    """Until Ctrl-C; a server that ends by itself is an error."""
+    invite(demo)
     demo.wait()
     terminal.bad(f"The server ended by itself:\n{demo.log_tail()}")
     return 1
