@@ -1,6 +1,7 @@
 """E-mail through Django's mail backend; EMAIL_URL names the server."""
 
 import smtplib
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -21,12 +22,13 @@ def send(message: Email, destination: str, delivery_id: UUID) -> None:
     if not settings.EMAIL_BACKEND:
         raise Refused("EMAIL_URL is not set", for_good=True)
     host = urlsplit(conf.public_url()).hostname or "localhost"
+    server = get_connection()
     mail = EmailMultiAlternatives(
         subject=message.subject,
         body=message.text,
         to=[destination],
         headers={**_HEADERS, "Message-ID": f"<{delivery_id}@{host}>", "Content-Language": message.language},
-        connection=get_connection(),
+        connection=server,
     )
     mail.attach_alternative(message.html, "text/html")
     try:
@@ -39,6 +41,10 @@ def send(message: Email, destination: str, delivery_id: UUID) -> None:
         raise _refusal(refused, refused.smtp_code) from None
     except (smtplib.SMTPException, OSError) as failed:
         raise _refusal(failed, 0) from None
+    finally:
+        # Django closes what it has opened whole; a conversation that broke off before is ours to end.
+        with suppress(smtplib.SMTPException, OSError):
+            server.close()
 
 
 def _refusal(error: Exception, code: int) -> Refused:

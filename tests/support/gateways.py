@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage as ParsedMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from urllib.parse import unquote
 
 from aiosmtpd.controller import Controller
@@ -37,13 +38,15 @@ class MailServer:
     recipients: list[str] = field(default_factory=list)
     answer: Callable[[], str] = lambda: "250 OK"
     seconds: Callable[[], float] = lambda: 0.0
+    implicit_tls: bool = False
     begun: int = 0
+    encrypted: list[bool] = field(default_factory=list)
 
     def has_begun_after(self, count: int) -> bool:
         """Whether more than `count` messages were offered so far."""
         return self.begun > count
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """What aiosmtpd calls for each message."""
         self.begun += 1
         await asyncio.sleep(self.seconds())
@@ -52,18 +55,20 @@ class MailServer:
             assert isinstance(envelope.content, bytes)
             parsed = message_from_bytes(envelope.content, policy=policy.default)
             self.received.append(parsed)
+            self.encrypted.append(session.ssl is not None or self.implicit_tls)
             self.recipients.extend(envelope.rcpt_tos)
         return said
 
 
 @contextmanager
-def mail_server() -> Iterator[MailServer]:
-    """A mail server on a free port of loopback."""
-    server = MailServer()
+def mail_server(*, tls: SSLContext | None = None, start_tls: bool = False) -> Iterator[MailServer]:
+    """A mail server on a free port of loopback; with `tls` it asks for TLS, from the start or after STARTTLS."""
+    server = MailServer(implicit_tls=tls is not None and not start_tls)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server.port = listener.getsockname()[1]
-    controller = Controller(server, hostname="127.0.0.1", port=server.port)
+    how = {"tls_context": tls, "require_starttls": True} if start_tls else {"ssl_context": tls}
+    controller = Controller(server, hostname="127.0.0.1", port=server.port, **how)
     controller.start()
     try:
         yield server
