@@ -1,13 +1,13 @@
 """A client that was written for Visual Guard: it speaks to a real server, or to the views inside this process."""
 
+import http.client
 import json
-import uuid
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
+from urllib.parse import urlencode
 
-import httpx
 from django.test import Client as DjangoClient
 
 from tests.support.server import Server
@@ -70,18 +70,9 @@ class VisualGuardClient:
     @classmethod
     def of_server(cls, server: Server, client_id: str, **more: Any) -> Self:
         """Over HTTP; its connections are closed when nobody holds the client any more."""
-        session = httpx.Client(
-            base_url=f"http://127.0.0.1:{server.port}",
-            timeout=60,
-            limits=httpx.Limits(max_connections=200, max_keepalive_connections=200),
-        )
-
-        def send(method: str, path: str, **how: Any) -> Answer:
-            response = session.request(method, path, **how)
-            return Answer(response.status_code, dict(response.headers), response.content)
-
-        client = cls(send, client_id, **more)
-        weakref.finalize(client, session.close)
+        wire = _Wire(server.port)
+        client = cls(wire.send, client_id, **more)
+        weakref.finalize(client, wire.close)
         return client
 
     @classmethod
@@ -90,22 +81,10 @@ class VisualGuardClient:
         inside = DjangoClient(raise_request_exception=True)
 
         def send(method: str, path: str, **how: Any) -> Answer:
-            body, kind = how.get("content", b""), "application/octet-stream"
-            if "data" in how:
-                body, kind = httpx.Request("POST", "http://x", data=how["data"]).content, _FORM
-            if "json" in how:
-                body, kind = json.dumps(how["json"]).encode(), "application/json"
-            headers = {name.lower(): value for name, value in how.get("headers", {}).items()}
-            query = str(httpx.QueryParams(how.get("params") or {}))
+            target, body, headers = _written(path, how)
             address = {"REMOTE_ADDR": how["address"]} if "address" in how else {}
-            response = inside.generic(
-                method,
-                f"{path}?{query}" if query else path,
-                body,
-                headers.pop("content-type", kind),
-                headers=headers,
-                **address,
-            )
+            kind = headers.pop("content-type", "application/octet-stream")
+            response = inside.generic(method, target, body, kind, headers=headers, **address)
             return Answer(
                 response.status_code, {name.lower(): value for name, value in response.items()}, response.content
             )
@@ -162,8 +141,43 @@ class VisualGuardClient:
         return phone
 
 
-_FORM = "application/x-www-form-urlencoded"
+class _Wire:
+    """Keeps connections open and uses each for one request at a time: 32 at once must not wait for their sender."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._idle: list[http.client.HTTPConnection] = []
+
+    def send(self, method: str, path: str, **how: Any) -> Answer:
+        target, body, headers = _written(path, how)
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        try:
+            connection.request(method, target, body, headers)
+            response = connection.getresponse()
+            answer = Answer(
+                response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+            )
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return answer
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
 
 
-def unknown_id() -> str:
-    return str(uuid.uuid4())
+def _written(path: str, how: Mapping[str, Any]) -> tuple[str, bytes, dict[str, str]]:
+    """Target, body and headers of a request: `data` goes as a form, `json` as JSON, `content` as it is."""
+    body, headers = how.get("content", b""), {}
+    if "data" in how:
+        body, headers = urlencode(how["data"]).encode(), {"content-type": "application/x-www-form-urlencoded"}
+    if "json" in how:
+        body, headers = json.dumps(how["json"]).encode(), {"content-type": "application/json"}
+    headers |= {name.lower(): value for name, value in how.get("headers", {}).items()}
+    query = urlencode(how.get("params") or {})
+    return f"{path}?{query}" if query else path, body, headers
