@@ -1,0 +1,286 @@
+"""What an operator is given to run: the compose file, the image's recipe, the proxy, the alerts, the dashboard."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.support.databases import ROOT, fresh_database
+
+PROGRAMS = Path(sys.executable).parent
+PROFILES = ["--profile", "bench", "--profile", "observability"]
+
+
+def compose(*arguments: str, environment: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [str(PROGRAMS / "docker-compose"), "--file", str(ROOT / "docker-compose.yml"), *arguments],
+        cwd=ROOT,
+        env={"PATH": os.defpath, "HOME": "/nonexistent", **(environment or {})},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    """The compose file as the real Compose understands it, with nothing set."""
+    done = compose(*PROFILES, "config", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert "warning" not in done.stderr, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def test_compose_understands_the_file_with_nothing_set(described: dict[str, Any]) -> None:
+    assert {"proxy", "web", "worker", "beat", "migrate", "postgres", "redis"} <= set(described["services"])
+
+
+def test_observability_and_bench_start_only_when_asked_for() -> None:
+    started = compose("config", "--services").stdout.split()
+    assert sorted(started) == ["beat", "migrate", "postgres", "proxy", "redis", "web", "worker"]
+
+
+def test_at_least_two_web_processes_stand_behind_the_proxy(described: dict[str, Any]) -> None:
+    assert described["services"]["web"]["deploy"]["replicas"] >= 2
+
+
+def test_only_the_proxy_is_published_to_the_world(described: dict[str, Any]) -> None:
+    published = {
+        name: [port.get("host_ip", "everywhere") for port in service["ports"]]
+        for name, service in described["services"].items()
+        if service.get("ports")
+    }
+    assert published.pop("grafana") == ["127.0.0.1"]
+    assert list(published) == ["proxy"]
+
+
+def test_no_service_is_given_a_password_but_through_a_file(described: dict[str, Any]) -> None:
+    telling = re.compile(r"PASSWORD|SECRET|KEY|TOKEN|_URL$")
+    for name, service in described["services"].items():
+        for variable, value in (service.get("environment") or {}).items():
+            if telling.search(variable) and variable != "PUBLIC_URL":
+                assert value.startswith("/run/secrets/"), f"{name}: {variable}"
+                assert variable.endswith("_FILE"), f"{name}: {variable}"
+
+
+def test_every_secret_is_made_by_the_documented_command(described: dict[str, Any], tmp_path: Path) -> None:
+    subprocess.run([sys.executable, str(ROOT / "deploy" / "make-secrets"), str(tmp_path / "s")], check=True)
+    assert {Path(secret["file"]).name for secret in described["secrets"].values()} <= {
+        path.name for path in (tmp_path / "s").iterdir()
+    }
+    assert (tmp_path / "s").stat().st_mode & 0o077 == 0
+
+
+def test_making_secrets_twice_keeps_the_first(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "deploy" / "make-secrets"), str(tmp_path)]
+    subprocess.run(command, check=True)
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    again = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "everything was there" in again.stdout
+    assert before == {path.name: path.read_text() for path in tmp_path.iterdir()}
+
+
+def test_each_service_has_a_limit_and_the_own_ones_no_rights_to_spare(described: dict[str, Any]) -> None:
+    for name, service in described["services"].items():
+        assert service["deploy"]["resources"]["limits"]["memory"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        if service["image"].startswith("stepward"):
+            assert service["read_only"], name
+            assert service["cap_drop"] == ["ALL"], name
+
+
+def test_health_checks_have_no_blank_in_an_argument(described: dict[str, Any]) -> None:
+    checked = 0
+    for name, service in described["services"].items():
+        test = service.get("healthcheck", {}).get("test") or []
+        if test:
+            assert test[0] == "CMD", name
+            assert not [argument for argument in test if " " in argument], name
+            checked += 1
+    assert checked >= 6
+
+
+def test_every_image_is_pinned_to_a_version(described: dict[str, Any]) -> None:
+    for service in described["services"].values():
+        assert re.search(r":v?\d+\.\d+(\.\d+)?(-[a-z]+)?$", service["image"]), service["image"]
+    for base in re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE):
+        assert base == "build" or re.search(r":\d+\.\d+\.\d+-", base), base
+
+
+def test_the_image_runs_without_root_and_without_a_compiler() -> None:
+    server = (ROOT / "Dockerfile").read_text().split(" AS server")[1]
+    assert "USER 10001:10001" in server
+    assert not re.search(r"apt-get|gcc|build-essential|pip install", server)
+
+
+def test_hadolint_has_nothing_to_say() -> None:
+    done = subprocess.run([str(PROGRAMS / "hadolint"), str(ROOT / "Dockerfile")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_each_alert_has_a_paragraph_in_the_run_book_and_names_a_metric_that_exists() -> None:
+    from identity import metrics
+
+    rules = [
+        rule
+        for group in yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text())["groups"]
+        for rule in group["rules"]
+    ]
+    run_book = (ROOT / "docs" / "reference" / "run-book.md").read_text()
+    reference = (ROOT / "docs" / "reference" / "metrics.md").read_text()
+    assert rules
+    for rule in rules:
+        assert f"## {rule['alert']}\n" in run_book, rule["alert"]
+        for name in re.findall(r"stepward_[a-z_]+", rule["expr"]):
+            assert re.sub(r"_(total|count|sum|bucket)$", "", name) in reference, name
+    declared = re.findall(r'"(stepward_[a-z_]+)"', Path(metrics.__file__).read_text())
+    for name in declared:
+        assert f"`{name}" in reference, name
+
+
+def test_the_dashboard_asks_for_metrics_that_are_documented() -> None:
+    dashboard = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "stepward.json").read_text())
+    reference = (ROOT / "docs" / "reference" / "metrics.md").read_text()
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    assert len(expressions) >= 15
+    for name in {name for text in expressions for name in re.findall(r"stepward_[a-z_]+", text)}:
+        assert re.sub(r"_(total|count|sum|bucket)$", "", name) in reference, name
+
+
+# ---------------------------------------------------------------------- each service's own command, as a real process
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Iterator[Path]:
+    """deploy/make-secrets's own files, with the URLs of this run's PostgreSQL and Redis in place of the containers'."""
+    folder = tmp_path / "secrets"
+    subprocess.run([sys.executable, str(ROOT / "deploy" / "make-secrets"), str(folder)], check=True)
+    with fresh_database(tmp_path) as url:
+        for name, text in (("database_url", url), ("redis_url", os.environ["STEPWARD_TEST_REDIS_URL"])):
+            (folder / name).chmod(0o600)
+            (folder / name).write_text(text)
+        yield folder
+
+
+def as_process(service: dict[str, Any], secrets: Path, log: Path, **more: str) -> "subprocess.Popen[bytes]":
+    said = {name: value.replace("/run/secrets", str(secrets)) for name, value in service["environment"].items()}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    command = [sys.executable, *service["command"][1:]]
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [re.sub(r"(?<=--schedule=).*", str(secrets / "beat"), part) for part in command],
+            cwd=ROOT,
+            env={**kept, **said, **more, "STEPWARD_VAR": str(secrets / "var"), "PYTHONUNBUFFERED": "1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def end(process: "subprocess.Popen[bytes]") -> int:
+    process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(timeout=20)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def passes(service: dict[str, Any], instead_of: str, port: int) -> bool:
+    check = [argument.replace(instead_of, str(port)) for argument in service["healthcheck"]["test"][2:]]
+    return subprocess.run([sys.executable, *check], cwd=ROOT).returncode == 0
+
+
+def free_port() -> int:
+    from tests.support.server import _free_port
+
+    return _free_port()
+
+
+def wait_until(condition: Any, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.3)
+
+
+@pytest.mark.postgresql_only
+def test_the_migration_job_ends_well_and_the_web_service_gets_ready(
+    described: dict[str, Any], secrets: Path, tmp_path: Path
+) -> None:
+    services = described["services"]
+    migrate = as_process(services["migrate"], secrets, tmp_path / "migrate.log")
+    assert migrate.wait(timeout=90) == 0, (tmp_path / "migrate.log").read_text()
+    port, log = free_port(), tmp_path / "web.log"
+    web = as_process(services["web"], secrets, log, PORT=str(port))
+    try:
+        wait_until(lambda: passes(services["web"], "5000", port), web, log)
+        url = f"http://127.0.0.1:{port}"
+        assert httpx.get(f"{url}/metrics").status_code == 401
+        token = (secrets / "metrics_token").read_text()
+        assert httpx.get(f"{url}/metrics", headers={"authorization": f"Bearer {token}"}).status_code == 200
+        # In production only the public host is answered, and cookies and HSTS are https's own.
+        foreign = httpx.get(f"{url}/.well-known/jwks.json", headers={"host": "evil.example"})
+        assert foreign.status_code == 400
+        jwks = httpx.get(f"{url}/.well-known/jwks.json", headers={"host": "localhost", "x-forwarded-proto": "https"})
+        assert jwks.status_code == 200
+        assert "max-age=31536000" in jwks.headers["strict-transport-security"]
+        assert end(web) == 0
+    finally:
+        end(web) if web.poll() is None else None
+    for secret in secrets.iterdir():
+        if secret.is_file() and secret.suffix == "" and len(text := secret.read_text()) > 20:
+            assert text not in log.read_text(), secret.name
+
+
+@pytest.mark.postgresql_only
+def test_worker_and_beat_start_and_end_by_their_own_commands(
+    described: dict[str, Any], secrets: Path, tmp_path: Path
+) -> None:
+    services = described["services"]
+    port, log = free_port(), tmp_path / "worker.log"
+    worker = as_process(services["worker"], secrets, log, WORKER_METRICS_PORT=str(port))
+    beat = as_process(services["beat"], secrets, tmp_path / "beat.log")
+    try:
+        wait_until(lambda: passes(services["worker"], "9100", port), worker, log)
+        shown = lambda: httpx.get(f"http://127.0.0.1:{port}/metrics").text  # noqa: E731
+        assert "stepward_deliveries" in shown()
+        time.sleep(3)
+        assert beat.poll() is None, (tmp_path / "beat.log").read_text()
+        assert end(beat) == 0
+        assert end(worker) == 0
+    finally:
+        for process in (worker, beat):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+# ------------------------------------------------------------------------------------------------------------ the proxy
+
+
+def test_caddy_understands_its_configuration_and_keeps_secrets_out_of_its_log(tmp_path: Path) -> None:
+    caddy = PROGRAMS / "caddy"
+    assert caddy.exists(), "run `make setup-test`"
+    done = subprocess.run(
+        [str(caddy), "adapt", "--config", str(ROOT / "deploy" / "Caddyfile"), "--adapter", "caddyfile"],
+        env={"PATH": os.defpath, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    adapted = json.loads(done.stdout)
+    filtered = adapted["logging"]["logs"]["default"]["encoder"]["fields"]
+    assert filtered["request>uri"] == filtered["request>headers"] == {"filter": "delete"}
+    assert "/metrics" in done.stdout
