@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, Final, ParamSpec
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from identity.errors import InvalidParameters
@@ -45,16 +45,12 @@ def page(view: View[P]) -> View[P]:
     @wraps(view)
     def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if request.method not in ("GET", "POST", "HEAD"):
-            return _with_headers(HttpResponseNotAllowed(["GET", "HEAD", "POST"]))
+            refusal = answer("This method is not offered here.", status=405)
+            refusal.headers["Allow"] = "GET, HEAD, POST"
+            return refusal
         try:
             return view(request, *args, **kwargs)
         except InvalidParameters as refused:
             return answer(f"invalid_request: {refused.detail}", status=refused.status)
 
     return wrapper
-
-
-def _with_headers(response: HttpResponse) -> HttpResponse:
-    for name, value in _HEADERS.items():
-        response.headers[name] = value
-    return response
