@@ -39,9 +39,6 @@ app.conf.update(
     beat_schedule={
         # A sweep that waited longer than the next one is due has nothing to add.
         "sweep": {"task": "stepward.sweep", "schedule": 2.0, "options": {"expires": 2.0}},
-        "forget": {"task": "mfa.forget", "schedule": 3600.0, "options": {"expires": 3600.0}},
-        # Goes on with a key rotation that was begun, wherever it was left; without one it reads an index and ends.
-        "reseal": {"task": "stepward.reseal", "schedule": 60.0, "options": {"expires": 60.0}},
     },
 )
 app.autodiscover_tasks(["mfa"])

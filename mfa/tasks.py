@@ -1,7 +1,5 @@
 """Delivery by Celery, where a broker is configured. A task's argument is the row's id and nothing else."""
 
-from datetime import timedelta
-from typing import Final
 from uuid import UUID
 
 from celery import shared_task
@@ -9,10 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from mfa.delivery import budget, outbox
-
-KEPT_FOR: Final = timedelta(days=30)
-"""How long a finished message's row stays, without what it said."""
+from mfa.delivery import outbox
 
 
 def publish(delivery_id: UUID) -> None:
@@ -25,11 +20,3 @@ def publish(delivery_id: UUID) -> None:
 def deliver(delivery_id: str) -> None:
     """Send one message, unless another worker is sending it or it is over."""
     outbox.hand_over(UUID(delivery_id), timezone.now())
-
-
-@shared_task(name="mfa.forget", ignore_result=True)  # type: ignore[untyped-decorator]
-def forget() -> None:
-    """Delete what is kept no longer."""
-    now = timezone.now()
-    outbox.forget_finished(now - KEPT_FOR)
-    budget.forget_before(now)

@@ -52,12 +52,6 @@ def spend_for_notice(user_pk: int, template: str, now: datetime) -> bool:
     return _spend_all([(f"notice:{user_pk}:{template}", limit) for limit in EACH_NOTICE], now)
 
 
-def forget_before(now: datetime) -> int:
-    """Delete the windows that are over; returns how many."""
-    deleted, _ = SendingBudget.objects.filter(window_started__lt=int(now.timestamp()) - DAY).delete()
-    return deleted
-
-
 def _spend_all(wanted: Iterable[tuple[str, Limit]], now: datetime) -> bool:
     # In one order everywhere, so that two callers never wait for each other.
     keyed = sorted(

@@ -85,22 +85,18 @@ def call_back(user: User, template: str, destination: str, now: datetime) -> Non
         cancel(row, now)
 
 
-def take_due(now: datetime, *, at_most: int = 200) -> list[uuid.UUID]:
+def take_due(now: datetime, *, at_most: int = 200) -> dict[uuid.UUID, bool]:
     """Rows that nobody works on although their time has come: of killed workers, lost tasks and past refusals.
+    Their ids, each with whether somebody waits for it (it is good for a short time only).
 
     Each is put off by the head start, so that sweeps of other processes leave it to whoever took it here.
     """
-    ours = []
-    for row in _due(now).order_by("next_attempt_at").values_list("pk", flat=True)[:at_most]:
-        if _due(now).filter(pk=row).update(next_attempt_at=now + HEAD_START):
-            ours.append(row)
-    return ours
-
-
-def forget_finished(before: datetime) -> int:
-    """Delete the rows of messages that were over by `before`; returns how many."""
-    deleted, _ = Delivery.objects.filter(finished_at__lt=before).delete()
-    return deleted
+    due = _due(now).order_by("next_attempt_at").values_list("pk", "not_after")[:at_most]
+    return {
+        row: not_after is not None
+        for row, not_after in due
+        if _due(now).filter(pk=row).update(next_attempt_at=now + HEAD_START)
+    }
 
 
 def hand_over(delivery_id: uuid.UUID, now: datetime) -> None:

@@ -94,8 +94,8 @@ def wait(delivery_id: UUID, patience: float = PATIENCE) -> HandOver:
 def sweep(now: datetime) -> int:
     """Take up the messages of killed workers and those whose next attempt is due; returns how many."""
     due = outbox.take_due(now)
-    for delivery_id in due:
-        start(delivery_id, now, urgent=False)
+    for delivery_id, urgent in due.items():
+        start(delivery_id, now, urgent=urgent)
     return len(due)
 
 

@@ -28,7 +28,6 @@ NOTICES: Final = MappingProxyType(
         "account_locked": set(),
         "wrong_codes": set(),
         "mfa_reset": set(),
-        "device_remembered": {"days"},
     }
 )
 """Each notice, and the facts that it needs beside when, where from and whose account. `application` may be added."""

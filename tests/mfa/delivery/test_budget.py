@@ -57,12 +57,6 @@ def test_the_table_names_nobody() -> None:
     assert all(len(key) == 64 and "@" not in key for key in SendingBudget.objects.values_list("key", flat=True))
 
 
-def test_windows_that_are_over_are_forgotten() -> None:
-    spend(1)
-    assert budget.forget_before(NOON) == 0
-    assert budget.forget_before(NOON + timedelta(days=3)) == 4
-
-
 @pytest.mark.django_db(transaction=True)
 def test_past_the_budget_nothing_is_sent_and_the_last_code_stays_good(settings: Settings) -> None:
     settings.REDIS_URL = ""

@@ -15,7 +15,6 @@ TEMPLATES = sorted(CODES | set(NOTICES) | {"password_reset_not_possible"})
 FACTS = {
     "label": "a <phone>",
     "left": 7,
-    "days": 30,
     "username": "tt29",
     "application": "Payroll & Co",
     "address": "198.51.100.7",
