@@ -16,7 +16,6 @@ class GroupAdmin(PanelAdmin):
     may_delete = True
     list_display = ("name", "all_clients", "member_count")
     search_fields = ("name",)
-    filter_horizontal = ("clients",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         found: QuerySet[Any] = super().get_queryset(request).annotate(member_count=Count("members"))

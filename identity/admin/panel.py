@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db import models
-from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
 from django.utils import timezone
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     _TabularInline = admin.TabularInline[Any, Any]
 else:  # Django's classes take no parameters while they run.
     _ModelAdmin, _TabularInline = admin.ModelAdmin, admin.TabularInline
+
+
+class _Moment(forms.DateTimeInput):
+    """Date and time in one field. The panel's instants are UTC."""
+
+    input_type = "datetime-local"
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"step": "1"}, format="%Y-%m-%dT%H:%M:%S")
 
 
 def actor_of(request: HttpRequest) -> User:
@@ -40,6 +49,11 @@ class PanelAdmin(_ModelAdmin):
     event: ClassVar[str] = ""
     may_add: ClassVar[bool] = True
     may_delete: ClassVar[bool] = False
+    # Plain fields of the browser: each has one label, and none needs a script.
+    formfield_overrides: ClassVar[dict[Any, dict[str, Any]]] = {
+        models.DateTimeField: {"form_class": forms.DateTimeField, "widget": _Moment},
+        models.ManyToManyField: {"widget": forms.CheckboxSelectMultiple},
+    }
     # Bulk acts would pass by the rule for each object.
     actions = None
     list_per_page = 50
@@ -85,7 +99,7 @@ class PanelAdmin(_ModelAdmin):
         """Without the history of Django's own log: the audit trail tells more, and cannot be edited."""
         return [url for url in super().get_urls() if not (url.name or "").endswith("_history")]
 
-    def save_model(self, request: HttpRequest, obj: Any, form: "ModelForm[Any]", change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: "forms.ModelForm[Any]", change: bool) -> None:
         super().save_model(request, obj, form, change)
         fields = sorted(form.changed_data)
         if fields or not change:

@@ -29,6 +29,8 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
             "admin_role",
         )
         help_texts = {
+            "start_date": "UTC",
+            "end_date": "UTC",
             "email": "a change takes the verified mark and the authenticator at the old address away, and ends sessions"
         }
 

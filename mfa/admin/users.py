@@ -50,7 +50,6 @@ class UserAdmin(PanelAdmin):
     )
     search_fields = ("username", "email", "mobile_phone")
     ordering = ("username_key",)
-    filter_horizontal = ("groups", "clients")
     inlines = (AuthenticatorInline, SessionInline)
     change_form_template = "admin/identity/user/change_form.html"
     readonly_fields = (

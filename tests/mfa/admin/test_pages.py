@@ -198,7 +198,7 @@ def test_an_edit_that_changes_nothing_is_no_event(owner: User, sign_in: SignIn) 
         ({"email": "no"}, "email"),
         ({"mobile_phone": "0612345678"}, "mobile_phone"),
         (
-            {"start_date_0": "2026-02-02", "start_date_1": "00:00", "end_date_0": "2026-02-01", "end_date_1": "00:00"},
+            {"start_date": "2026-02-02T00:00", "end_date": "2026-02-01T00:00"},
             "end_date",
         ),
         ({"language": "xx"}, "language"),
