@@ -67,7 +67,9 @@ def digest(purpose: str, secret: str) -> str:
 
 def signing_key(now: datetime) -> SigningKey:
     """The newest key whose time to sign has come."""
-    return max((key for key in _keys(now).signing if key.signs_from <= now), key=lambda key: key.signs_from)
+    keys = sorted(_keys(now).signing, key=lambda key: key.signs_from)
+    # A clock that was set back may lie before them all: the first one is published, so it signs.
+    return next((key for key in reversed(keys) if key.signs_from <= now), keys[0])
 
 
 def jwks(now: datetime) -> dict[str, Any]:

@@ -64,7 +64,8 @@ class StepwardValidator(OAuth2Validator):
         now = timezone.now()
         session: Session | None = getattr(request, "session", None)
         old: RefreshToken | None = getattr(request, "refresh_token_instance", None)
-        with transaction.atomic():
+        # No savepoint: a sign-in has its own transaction round this, and a refresh that loses rolls all of it back.
+        with transaction.atomic(savepoint=False):
             if old is not None and not self._spend(old, now):
                 request.reused = True
                 raise errors.InvalidGrantError(request=request)

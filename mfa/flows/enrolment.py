@@ -242,9 +242,8 @@ def _confirm(
     if kind == Kind.EMAIL and _is_taken(user, enrolment.destination):
         return EnrolmentRefusal.DESTINATION_TAKEN
     if (
-        Authenticator.objects.filter(user=user, kind=kind, destination=enrolment.destination)
-        .exclude(destination="")
-        .exists()
+        enrolment.destination
+        and Authenticator.objects.filter(user=user, kind=kind, destination=enrolment.destination).exists()
     ):
         return EnrolmentRefusal.ALREADY_CONFIRMED
     secret = totp_verifier.enrolment_secret(enrolment) if kind == Kind.APP else None

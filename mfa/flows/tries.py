@@ -3,8 +3,6 @@
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from django.db.models import F
-
 from identity.primitives import lockout_schedule
 from mfa.models import AuthenticationRequest, Authenticator, Enrolment, RecoveryCodeSet
 from mfa.models.authentication_request import RequestState
@@ -51,24 +49,28 @@ def forget(counted: Authenticator | RecoveryCodeSet, now: datetime) -> None:
 
 def admit_to_request(request: AuthenticationRequest) -> int:
     """Count a try against the request; which it is, 0 when the request takes none any more."""
-    counted = AuthenticationRequest.objects.filter(
-        pk=request.pk, state=RequestState.OPEN, failures__lt=TRIES_OF_A_REQUEST
-    ).update(failures=F("failures") + 1)
-    if not counted:
-        return 0
-    request.refresh_from_db(fields=["failures"])
-    return request.failures
+    while request.state == RequestState.OPEN and request.failures < TRIES_OF_A_REQUEST:
+        number = request.failures + 1
+        if AuthenticationRequest.objects.filter(
+            pk=request.pk, state=RequestState.OPEN, failures=request.failures
+        ).update(failures=number):
+            request.failures = number
+            return number
+        request.refresh_from_db(fields=["state", "failures"])
+    return 0
 
 
 def admit_to_enrolment(enrolment: Enrolment) -> int:
     """Count a try against a pending enrolment; which it is, 0 when it takes none any more."""
-    counted = Enrolment.objects.filter(
-        pk=enrolment.pk, state=EnrolmentState.PENDING, failures__lt=TRIES_OF_AN_ENROLMENT
-    ).update(failures=F("failures") + 1)
-    if not counted:
-        return 0
-    enrolment.refresh_from_db(fields=["failures"])
-    return enrolment.failures
+    while enrolment.state == EnrolmentState.PENDING and enrolment.failures < TRIES_OF_AN_ENROLMENT:
+        number = enrolment.failures + 1
+        if Enrolment.objects.filter(pk=enrolment.pk, state=EnrolmentState.PENDING, failures=enrolment.failures).update(
+            failures=number
+        ):
+            enrolment.failures = number
+            return number
+        enrolment.refresh_from_db(fields=["state", "failures"])
+    return 0
 
 
 def _is_out_of_use(counted: Authenticator | RecoveryCodeSet, now: datetime) -> bool:
