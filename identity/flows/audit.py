@@ -13,7 +13,12 @@ from identity.models import AuditEvent, Client, User
 log = structlog.get_logger("stepward.audit")
 
 
-def record(
+def record(event: str, **facts: Any) -> None:
+    """Append one event; `facts` are those of `event_of`."""
+    write(event_of(event, **facts))
+
+
+def event_of(
     event: str,
     *,
     outcome: str = "success",
@@ -26,13 +31,12 @@ def record(
     address: str = "",
     request_ref: str = "",
     detail: dict[str, Any] | None = None,
-) -> None:
-    """Append one event. `event` is a name of docs/reference/audit-events.md, `reason` why something was refused.
+) -> AuditEvent:
+    """An event that is yet to be written. `event` is a name of docs/reference/audit-events.md, `reason` why not.
 
     `detail` holds facts for the reader of the trail, never a secret, a code or a request id.
     """
-    context = structlog.contextvars.get_contextvars()
-    AuditEvent.objects.create(
+    return AuditEvent(
         at=timezone.now(),
         event=event,
         outcome=outcome,
@@ -46,16 +50,22 @@ def record(
         authenticator=str(authenticator),
         address=address,
         request_ref=request_ref,
-        trace_id=context.get("trace_id", ""),
+        trace_id=structlog.contextvars.get_contextvars().get("trace_id", ""),
         detail=detail or {},
     )
-    transaction.on_commit(metrics.EVENTS.labels(event, outcome, reason).inc)
-    log.info(
-        "audit",
-        audit_event=event,
-        outcome=outcome,
-        reason=reason,
-        request_ref=request_ref,
-        subject=str(user.subject) if user else "",
-        client_id=client.client_id if client else "",
-    )
+
+
+def write(*events: AuditEvent) -> None:
+    """Append events of one fact, in one statement, and log them."""
+    AuditEvent.objects.bulk_create(events)
+    for event in events:
+        transaction.on_commit(metrics.EVENTS.labels(event.event, event.outcome, event.reason).inc)
+        log.info(
+            "audit",
+            audit_event=event.event,
+            outcome=event.outcome,
+            reason=event.reason,
+            request_ref=event.request_ref,
+            subject=str(event.subject or ""),
+            client_id=event.client_id,
+        )

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F
 
 from identity.flows import accounts, audit
-from identity.models import AccessToken, Client, RefreshToken, Session, User
+from identity.models import AccessToken, AuditEvent, Client, RefreshToken, Session, User
 from identity.oauth import claims, jwt, server
 from identity.oauth.validator import checksum, find_refresh_token
 from identity.outcomes import CompletedSignIn, IssuedTokens
@@ -34,8 +34,13 @@ class Bearer:
         return str(self.claims["scope"]).split()
 
 
-def issue(completed: CompletedSignIn, now: datetime, *, nonce: str = "") -> IssuedTokens:
-    """Open a session and give its tokens; inside the caller's transaction, with its audit event."""
+def issue(
+    completed: CompletedSignIn, now: datetime, *, nonce: str = "", along_with: tuple[AuditEvent, ...] = ()
+) -> IssuedTokens:
+    """Open a session and give its tokens; inside the caller's transaction, with its audit event.
+
+    `along_with` are events of the same fact, which are written in the same statement.
+    """
     session = open_session(completed, now)
     scopes = list(completed.scopes)
     token = server.issue(completed.client, completed.user, scopes, session)
@@ -50,7 +55,7 @@ def issue(completed: CompletedSignIn, now: datetime, *, nonce: str = "") -> Issu
             nonce=nonce,
             now=now,
         )
-    audit.record(
+    event = audit.event_of(
         "token.issued",
         user=completed.user,
         client=completed.client,
@@ -58,6 +63,7 @@ def issue(completed: CompletedSignIn, now: datetime, *, nonce: str = "") -> Issu
         request_ref=completed.request_ref,
         detail={"amr": list(completed.amr), "acr": completed.acr, "session": str(session.pk)},
     )
+    audit.write(*along_with, event)
     return IssuedTokens(
         access_token=token["access_token"],
         expires_in=token["expires_in"],
@@ -121,7 +127,12 @@ def bearer(token: str, now: datetime) -> Bearer | None:
         .filter(token_checksum=checksum(token), expires__gt=now)
         .first()
     )
-    if kept is None or kept.application is None or not kept.application.is_active or (kept.session and kept.session.ended_at is not None):
+    if (
+        kept is None
+        or kept.application is None
+        or not kept.application.is_active
+        or (kept.session and kept.session.ended_at is not None)
+    ):
         return None
     if kept.user is not None and accounts.states(kept.user, None, now):
         return None

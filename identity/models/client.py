@@ -5,7 +5,6 @@ from oauth2_provider.models import AbstractApplication, ApplicationManager
 
 from identity.models.policies import Installation
 
-
 # The client that stands for the installation's own pages, /account/ and /admin/.
 OWN_PAGES = "stepward"
 

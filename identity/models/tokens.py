@@ -28,7 +28,7 @@ class RefreshToken(AbstractRefreshToken):
 
 
 class Grant(AbstractGrant):
-    """An authorization code, as the digest of what the client will present. Spent, it is kept to notice a second use."""
+    """An authorization code, as the digest of what the client presents. Spent, it is kept to notice a second use."""
 
     spent_at = models.DateTimeField(null=True)
     session = models.ForeignKey(Session, null=True, on_delete=models.CASCADE, related_name="grants")

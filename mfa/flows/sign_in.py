@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from identity.flows import accounts, audit, passwords, tokens
-from identity.models import Client, Session, User
+from identity.models import AuditEvent, Client, Session, User
 from identity.outcomes import AccountState, CompletedSignIn, PasswordRefusal, PasswordState, PasswordVerdict
 from mfa.flows import answers, policy, remembered_devices, requests
 from mfa.flows.answers import SignInAnswer, refused
@@ -195,7 +195,7 @@ def complete_request(
         if isinstance(completed, frozenset):
             requests.end_all(request.user, "account closed", now)
             return SignInAnswer(completed, name=request.typed_name, password_was_right=True)
-        audit.record(
+        event = audit.event_of(
             "sign_in.completed",
             user=request.user,
             client=request.client,
@@ -210,15 +210,16 @@ def complete_request(
             password_was_right=True,
             method=proof.method,
             remembered_device_token=device,
-            **_give(completed, now),
+            **_give(completed, now, event),
         )
 
 
-def _give(completed: CompletedSignIn, now: datetime) -> dict[str, Any]:
+def _give(completed: CompletedSignIn, now: datetime, *events: AuditEvent) -> dict[str, Any]:
     """Tokens for a client; for the installation's own pages a session alone, which no bearer can carry away."""
     if completed.client.is_own_pages:
+        audit.write(*events)
         return {"session": tokens.open_session(completed, now)}
-    return {"tokens": tokens.issue(completed, now)}
+    return {"tokens": tokens.issue(completed, now, along_with=events)}
 
 
 # What a password step found that still holds when its second factor has passed.
