@@ -18,6 +18,8 @@ from mfa.flows import stateless
 from mfa.flows.stateless import Checked, Pairing
 from mfa.primitives import qr_code
 
+_LONGEST: Final = 1000
+"""Characters of a QR code's text. The service that the original redirects to takes 900."""
 _SIZE: Final = re.compile(r"([0-9]{1,5})[xX]([0-9]{1,5})")
 
 
@@ -39,7 +41,7 @@ def qr(request: HttpRequest) -> HttpResponse:
     if missing:
         return answer(f"Pass '{missing}' in QueryString")
     try:
-        return answer(qr_code.png(given.text("data"), _edge(given.text("size"))), "image/png")
+        return answer(qr_code.png(given.text("data", limit=_LONGEST), _edge(given.text("size"))), "image/png")
     except qr_code.DoesNotFit as refused:
         raise InvalidParameters(f"{str(refused).capitalize()}.") from None
 

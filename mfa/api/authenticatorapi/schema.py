@@ -35,13 +35,14 @@ _NAMES = [
 ]
 _UNREADABLE = _answers("A parameter is given twice or cannot be read.", "text/plain")
 _TOO_LARGE = _answers("The body is larger than 64 KiB.", "application/problem+json")
+_RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
 _RESTING = {
     **_answers(
         "More than ten wrong PINs within a minute for this secret; nothing was evaluated.",
         "text/plain",
         resting="False",
     ),
-    "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}},
+    "headers": _RETRY_AFTER,
 }
 
 
@@ -57,7 +58,13 @@ def _operation(name: str, summary: str, parameters: list[dict[str, Any]], respon
     }
 
 
-_XML = "text/xml"
+_XML, _SOAP_12 = "text/xml", "application/soap+xml"
+
+
+def _soap(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {_XML: {"schema": _TEXT}, _SOAP_12: {"schema": _TEXT}}}
+
+
 PATHS: Final[dict[str, Any]] = {
     "/pair.aspx": {
         "get": _operation(
@@ -127,13 +134,28 @@ PATHS: Final[dict[str, Any]] = {
     },
     "/api.asmx": {
         "get": _operation(
-            "asmx", "The service's description; with `?WSDL` its WSDL", [], {"200": _answers("The description.", _XML)}
+            "asmx",
+            "The service's description; with `?WSDL` its WSDL",
+            [_parameter("WSDL", "Ask for the WSDL; its value does not matter.", "", required=False)],
+            {
+                "200": {
+                    "description": "A short description, or the WSDL.",
+                    "content": {"text/html": {"schema": _TEXT}, _XML: {"schema": _TEXT}},
+                }
+            },
         ),
         "post": {
-            **_operation(
-                "asmx_soap", "Pair and ValidatePin by SOAP 1.1 or 1.2", [], {"200": _answers("The SOAP answer.", _XML)}
-            ),
-            "requestBody": {"content": {_XML: {"schema": _TEXT}, "application/soap+xml": {"schema": _TEXT}}},
+            **_operation("asmx_soap", "Pair and ValidatePin by SOAP 1.1 or 1.2", [], {}),
+            "requestBody": {"content": {_XML: {"schema": _TEXT}, _SOAP_12: {"schema": _TEXT}}},
+            "responses": {
+                "200": _soap("The answer."),
+                "400": _soap("A fault: what was sent is no call of this service."),
+                "413": {
+                    "description": "The body is larger than 64 KiB.",
+                    "content": {**_soap("")["content"], "application/problem+json": {"schema": _TEXT}},
+                },
+                "429": {**_soap("A fault: the secret rests; nothing was evaluated."), "headers": _RETRY_AFTER},
+            },
         },
     },
     "/api.asmx/Pair": {

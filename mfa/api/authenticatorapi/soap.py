@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 from xml.sax.saxutils import escape
 
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import DefusedXMLParser
 
 from identity.api.parameters import Parameters
 from identity.errors import InvalidParameters
@@ -64,7 +64,7 @@ def read(body: bytes, media_type: str) -> Call:
     """The call in an envelope. Its namespace decides about the version, not the Content-Type. Raises Fault."""
     spoken = version_of(media_type)
     try:
-        envelope = fromstring(body, forbid_dtd=True)
+        envelope = _tree(body)
     except (ParseError, ValueError, LookupError):  # Of entities and DTDs, of encodings that nobody knows, of no XML.
         raise Fault(spoken, "The body is not XML that is read here.") from None
     version = next((known for known in VERSIONS if envelope.tag == f"{{{known.envelope}}}Envelope"), None)
@@ -79,6 +79,26 @@ def read(body: bytes, media_type: str) -> Call:
     if namespace != NAMESPACE:
         raise Fault(version, "There is no such operation here.")
     return Call(name, _parameters(operation, version), version)
+
+
+class _FewElements(TreeBuilder):
+    """A call has ten elements at most, security headers included perhaps fifty. Thousands only cost time to read."""
+
+    most = 200
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
+        self.most -= 1
+        if self.most < 0:
+            raise ValueError("too many elements")
+        return super().start(tag, attrs)
+
+
+def _tree(body: bytes) -> Element:
+    """The document's root. Raises ParseError, ValueError (a DTD, an entity, too many elements) or LookupError."""
+    parser = DefusedXMLParser(target=_FewElements(), forbid_dtd=True)
+    parser.feed(body)
+    root: Element = parser.close()
+    return root
 
 
 def _refuse_what_must_be_understood(envelope: Element, version: Version) -> None:
