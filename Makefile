@@ -72,6 +72,10 @@ migrations: $(DEVELOPMENT_STAMP) ## Write the migrations that the models need
 bench: $(DEVELOPMENT_STAMP) ## Measure the server and print the figures
 	$(PY) -m bench $(ARGS)
 
+.PHONY: hostile
+hostile: $(DEVELOPMENT_STAMP) ## Ask the stateless calls 100,000 hostile things
+	$(PY) -m tests.mfa.authenticatorapi.hostile $(or $(ARGS),100000)
+
 .PHONY: lock
 lock: $(UV) ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
 	@$(UV) pip compile requirements/uv.in --quiet --universal --python-version 3.11 --generate-hashes --no-header \
