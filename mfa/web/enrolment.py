@@ -1,9 +1,10 @@
-"""The hosted enrolment page: one ceremony at three addresses, which differ in where its id is kept and where it ends."""
+"""The hosted enrolment page: one ceremony at three addresses, which differ in where its id is kept and how it ends."""
 
 import base64
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib import messages
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -52,14 +53,16 @@ def by_address(request: HttpRequest, request_id: str) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 def while_signing_in(request: HttpRequest) -> HttpResponseBase:
     """The first enrolment of who signs in to these very pages."""
-    return _hold_ceremony(request, pages.held(request, "sign_in").get("id", ""), "sign_in")
+    facts = pages.held(request, "sign_in")
+    return _hold_ceremony(request, facts["id"], "sign_in") if facts else HttpResponseRedirect(settings.LOGIN_URL)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @pages.signed_in
 def while_signed_in(request: HttpRequest) -> HttpResponseBase:
     """One more device, for who has just shown a second factor."""
-    return _hold_ceremony(request, pages.held(request, HELD).get("id", ""), "devices")
+    facts = pages.held(request, HELD)
+    return _hold_ceremony(request, facts["id"], "devices") if facts else HttpResponseRedirect(pages.HOME)
 
 
 def _hold_ceremony(request: HttpRequest, request_id: str, ends: str) -> HttpResponseBase:

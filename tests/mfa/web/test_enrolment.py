@@ -224,3 +224,11 @@ def test_both_buttons_at_once_refuse(clock: time_machine.Traveller) -> None:
     Browser().post(path, {"approve": "1", "refuse": "1"})
     link.refresh_from_db()
     assert link.state == "refused"
+
+
+@pytest.mark.parametrize(
+    ("path", "leads"), [("/account/sign-in/enrol", "/account/sign-in"), ("/account/sign-in/link", "/account/sign-in")]
+)
+def test_a_step_without_its_beginning_leads_to_the_beginning(db: None, path: str, leads: str) -> None:
+    assert shown(path)["Location"] == leads
+    assert Browser().post(path, {"code": "123456"})["Location"] == leads
