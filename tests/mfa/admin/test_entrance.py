@@ -114,6 +114,17 @@ def test_a_session_of_somebody_else_does_not_count(make_user: MakeUser, sign_in:
     assert browser.get("/admin/").status_code == 302
 
 
+@pytest.mark.parametrize("said", [{"acr": "1"}, {"acr": 2}, {"acr": None}, {"sid": None}, {"sid": 7}])
+def test_a_browser_that_does_not_say_it_had_a_second_factor_does_not_count(
+    said: dict[str, Any], make_user: MakeUser, sign_in: SignIn
+) -> None:
+    browser = sign_in(make_user("owner", AdminRole.OWNER))
+    kept = browser.session
+    kept.update(said)
+    kept.save()
+    assert browser.get("/admin/").status_code == 302
+
+
 def test_a_session_that_only_says_it_had_a_second_factor_does_not_count(make_user: MakeUser, sign_in: SignIn) -> None:
     browser = sign_in(make_user("owner", AdminRole.OWNER))
     Session.objects.update(acr="1")
