@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from identity.api import parameters
-from identity.api.problems import problem
+from identity.api.problems import CONTENT_TYPE, problem
 from identity.errors import InvalidParameters
 from mfa.api.totp import examples
 from mfa.api.totp.serializers import (
@@ -36,7 +36,7 @@ _SECRET_BYTES: Final = {"SHA1": 20, "SHA256": 32, "SHA512": 64}
 _MICROSOFT: Final = {"digits": 6, "period": 30, "algorithm": "SHA1"}
 _HEADERS: Final = {"Cache-Control": "no-store", "Pragma": "no-cache", "Referrer-Policy": "no-referrer"}
 _TAGS: Final = ["Stateless TOTP"]
-_PROBLEMS: Final = {400: Problem, 413: Problem, 415: Problem}
+_PROBLEMS: Final = {(status, CONTENT_TYPE): Problem for status in (400, 405, 413, 415, 429)}
 
 
 class _Picture(BaseRenderer):
@@ -148,7 +148,7 @@ class PairView(_Call):
         ),
         tags=_TAGS,
         request=ValidateRequest,
-        responses={200: ValidateAnswer, **_PROBLEMS, 429: Problem},
+        responses={200: ValidateAnswer, **_PROBLEMS},
         examples=examples.VALIDATE,
         auth=[],
     )
