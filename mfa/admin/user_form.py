@@ -31,7 +31,7 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
         help_texts = {
             "start_date": "UTC",
             "end_date": "UTC",
-            "email": "a change takes the verified mark and the authenticator at the old address away, and ends sessions",
+            "email": "a change takes the mark and the authenticator at the old address away, and ends sessions",
         }
 
     def clean_username(self) -> str:
