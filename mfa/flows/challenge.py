@@ -28,7 +28,7 @@ from mfa.models.challenge import Challenge, ChallengeMode, ChallengeState
 from mfa.outcomes import HandOver, Origin
 from mfa.verifiers import delivered_code
 
-_LOOK_EVERY: Final = 0.25
+_LOOK_EVERY: Final = 0.4
 """Seconds between looks for a click, so that one on any process is answered well within the second."""
 
 
