@@ -111,6 +111,7 @@ class Supervisor:
     def _ended(self, child: Child, now: float) -> None:
         assert child.process is not None  # noqa: S101  The caller has just polled it.
         code, lived = child.process.returncode, now - child.started_at
+        had_loaded = any(self.folder.glob(f"ready-{child.process.pid}-*"))
         child.process = None
         if child.renewing:
             child.renewing, child.starts_at = False, now
@@ -118,11 +119,11 @@ class Supervisor:
         _say("process ended", command=child.command[2], code=code, seconds=round(lived, 1))
         if child.is_web:
             _kill_orphans([process.pid for process in self._processes()])
-            if lived < LONG_ENOUGH:
+            if lived < LONG_ENOUGH and not had_loaded:
                 self.ending, self.code = True, code if code > 0 else 1
                 return
         child.wait = 0.5 if lived >= LONG_ENOUGH else min(child.wait * 2, LONGEST_WAIT)
-        child.starts_at = now if child.is_web else now + child.wait
+        child.starts_at = now + (child.wait if lived < LONG_ENOUGH or not child.is_web else 0)
 
     def _stop(self) -> None:
         """Ask each to end, wait as long as requests and tasks under way may take, then insist."""

@@ -240,7 +240,7 @@ def database(url: str) -> dict[str, Any]:
         }
     else:
         found["CONN_MAX_AGE"] = 0  # A pool lends a connection for one request only.
-        found["OPTIONS"] = {"pool": {"min_size": 2, "max_size": WEB_THREADS + 4, "timeout": 10}}
+        found["OPTIONS"] = {"pool": {"min_size": 2, "max_size": WEB_THREADS + 4, "timeout": 5}}
     return found
 
 

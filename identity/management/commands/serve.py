@@ -103,8 +103,8 @@ def web_command() -> list[str]:
         *("--workers", str(settings.WEB_WORKERS), "--blocking-threads", str(threads)),
         # Counted in connections, idle ones among them; past it they wait to be accepted and are not reset.
         *("--backlog", "4096", "--backpressure", "2048"),
-        # Ends idle and dripping connections alike.
-        *("--http1-header-read-timeout", "15000", "--http1-buffer-size", str(64 * 1024)),
+        # Ends idle and dripping connections alike; longer than a proxy keeps its own, so that no request meets the end.
+        *("--http1-header-read-timeout", "60000", "--http1-buffer-size", str(64 * 1024)),
         *("--respawn-failed-workers", "--workers-kill-timeout", str(GRACE_SECONDS)),
         *("--no-access-log", "--log-level", "error", "config.wsgi:application"),
     ]

@@ -1,0 +1,64 @@
+"""A server's clock jumps by two minutes: no code is accepted twice, and such a server does not start anew."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.private import client_of, provisioned, with_apps
+from tests.support.databases import ROOT, fresh_database
+from tests.support.server import provision, serve
+from tests.support.visual_guard import SUCCESS, WRONG_CODE
+
+pytestmark = [pytest.mark.postgresql_only, pytest.mark.timeout(180)]
+
+
+@pytest.mark.parametrize("jump", [120, -120])
+def test_no_code_is_accepted_twice_when_a_clock_jumps(jump: int, tmp_path: Path) -> None:
+    signal = tmp_path / "jump"
+    stepped = {"DJANGO_SETTINGS_MODULE": "tests.faults.stepped_settings", "STEPWARD_TEST_CLOCK": str(signal)}
+    with fresh_database(tmp_path) as url:
+        provision(url, provisioned(2))
+        phones = with_apps({"DATABASE_URL": url}, 2)
+        with serve(url, tmp_path) as true, serve(url, tmp_path, environment=stepped) as wrong:
+            used = phones["p0"].code()
+            client = client_of(true, "p0")
+            assert client.code_step(client.password_step(), used).status == SUCCESS
+            signal.write_text(str(jump))
+            time.sleep(1)
+            # The code of now, spent at the true server, at the one that has jumped.
+            client = client_of(wrong, "p0")
+            assert client.code_step(client.password_step(), used).status == WRONG_CODE
+            # The other way round: what the jumped server takes, nobody takes again.
+            there = phones["p1"].code(time.time() + jump)
+            client = client_of(wrong, "p1")
+            assert client.code_step(client.password_step(), there).status == SUCCESS
+            for server in (wrong, true):
+                client = client_of(server, "p1")
+                assert client.code_step(client.password_step(), there).status == WRONG_CODE
+
+
+def test_a_server_whose_clock_is_far_from_the_databases_does_not_start(tmp_path: Path) -> None:
+    signal = tmp_path / "jump"
+    signal.write_text("120")
+    with fresh_database(tmp_path) as url:
+        done = subprocess.run(
+            [sys.executable, "manage.py", "check", "--database", "default"],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "DATABASE_URL": url,
+                "DJANGO_SETTINGS_MODULE": "tests.faults.stepped_settings",
+                "STEPWARD_TEST_CLOCK": str(signal),
+                "STEPWARD_TEST_JUMPS_AT_ONCE": "1",
+            },
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert re.search(r"This machine's clock and the database's differ by 1(19|20) s", done.stderr), done.stderr
+    assert "Let both follow a time server" in done.stderr
