@@ -7,7 +7,7 @@ from django.db import transaction
 
 from identity.flows import clients
 from identity.models import User
-from mfa.flows import answers, remembered_devices, requests, second_step, sign_in
+from mfa.flows import answers, policy, remembered_devices, requests, second_step, sign_in
 from mfa.flows.answers import SignInAnswer
 from mfa.flows.second_step import Action, SecondStep
 from mfa.flows.sign_in import PasswordStep
@@ -68,9 +68,12 @@ def begin(username: str, password: str, invitation: str, origin: Origin, now: da
 
 
 def begin_after_bootstrap(user: User, password: str, origin: Origin, now: datetime) -> SignInAnswer:
-    """The password step of who has just set the first password by the operator's link: that link invites to enrol."""
-    with transaction.atomic():
-        invitation = remembered_devices.invite(user, actor=None, now=now, lifetime=_INVITATION_LIFETIME)
+    """The password step of who has just set a password by a link: the link stands for an invitation to enrol."""
+    invitation = ""
+    asked = policy.effective(user, clients.own_pages())
+    if asked.needs_invitation and not user.authenticators.exists():
+        with transaction.atomic():
+            invitation = remembered_devices.invite(user, actor=None, now=now, lifetime=_INVITATION_LIFETIME)
     return begin(user.username, password, invitation, origin, now)
 
 

@@ -26,12 +26,19 @@ HOME = "/account/"
 # Where a sign-in may lead: the pages that are ours, and the clients' door to them (ATTACKS A66).
 _OWN_PATHS = ("/account/", "/admin/", "/connect/authorize?", "/api/docs/")
 _SALT = "stepward.pending"
+# What fits into a cookie beside the id; authorization requests are a third of it.
+_LONGEST_PATH = 2048
 
 
 def own_path(wanted: str) -> str:
     """`wanted` when it is a path of our own pages; the account page for all else."""
     safe = url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
-    odd = "\\" in wanted or "/../" in wanted or any(ord(character) < 0x21 for character in wanted)
+    odd = (
+        len(wanted) > _LONGEST_PATH
+        or "\\" in wanted
+        or "/../" in wanted
+        or any(ord(character) < 0x21 for character in wanted)
+    )
     return wanted if safe and not odd and wanted.startswith(_OWN_PATHS) else HOME
 
 
@@ -39,7 +46,7 @@ def hold(response: HttpResponseBase, name: str, **facts: str) -> None:
     """Let the browser keep `facts` until the request they belong to is over; only /account/ gets them back."""
     response.set_cookie(
         f"stepward_{name}",
-        signing.dumps(facts, salt=f"{_SALT}.{name}"),
+        signing.dumps(facts, salt=f"{_SALT}.{name}", compress=True),
         max_age=int(conf.request_lifetime().total_seconds()),
         path=HOME,
         secure=settings.SESSION_COOKIE_SECURE,

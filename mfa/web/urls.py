@@ -2,19 +2,19 @@
 
 from django.urls import URLPattern, path
 
-from mfa.web import account, approve, bootstrap, enrolment, password, sign_in
+from mfa.web import account, approve, bootstrap, enrolment, password, second_factor, sign_in
 
 urlpatterns: list[URLPattern] = [
     path("mfa/enroll/<str:request_id>", enrolment.by_address, name="enrol"),
     path("mfa/approve/<str:token>", approve.page, name="approve"),
     path("account/bootstrap/<str:token>", bootstrap.page, name="bootstrap"),
     path("account/sign-in", sign_in.password, name="sign_in"),
-    path("account/sign-in/code", sign_in.code, name="sign_in_code"),
-    path("account/sign-in/link", sign_in.link, name="sign_in_link"),
-    path("account/sign-in/link/state", sign_in.link_state, name="sign_in_link_state"),
+    path("account/sign-in/code", second_factor.code, name="sign_in_code"),
+    path("account/sign-in/link", second_factor.link, name="sign_in_link"),
+    path("account/sign-in/link/state", second_factor.link_state, name="sign_in_link_state"),
     path("account/sign-in/enrol", enrolment.while_signing_in, name="sign_in_enrol"),
-    path("account/sign-in/finish", sign_in.finish, name="sign_in_finish"),
-    path("account/sign-in/cancel", sign_in.cancel, name="sign_in_cancel"),
+    path("account/sign-in/finish", second_factor.finish, name="sign_in_finish"),
+    path("account/sign-in/cancel", second_factor.cancel, name="sign_in_cancel"),
     path("account/sign-in/new-password", password.must_change, name="new_password"),
     path("account/sign-out", sign_in.sign_out, name="sign_out"),
     path("account/", account.home, name="account"),
