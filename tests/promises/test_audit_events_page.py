@@ -24,11 +24,11 @@ def modules() -> Iterator[tuple[Path, ast.Module]]:
 
 
 def recording(tree: ast.Module) -> Iterator[ast.Call]:
-    """Calls of `audit.record` and of the helpers that wrap it, whose names all begin with `record` or `_record`."""
+    """Calls of `audit.record` and `event_of`, and of the helpers around them, whose names all begin with `_record`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name.lstrip("_").startswith("record"):
+            if name.lstrip("_").startswith("record") or name == "event_of":
                 yield node
 
 
