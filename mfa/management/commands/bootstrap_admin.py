@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from mfa.flows import bootstrap
-from mfa.management.terminal import quiet_audit_log
+from mfa.management.terminal import migrate_if_empty, quiet_audit_log
 
 
 class Command(BaseCommand):
@@ -18,6 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--force", action="store_true", help="also when an owner already exists")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        migrate_if_empty()
         now = timezone.now()
         try:
             with quiet_audit_log():

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from mfa.flows import provisioning
 from mfa.flows.provisioning.document import MAXIMUM_BYTES
-from mfa.management.terminal import quiet_audit_log
+from mfa.management.terminal import migrate_if_empty, quiet_audit_log
 
 
 class Command(BaseCommand):
@@ -23,6 +23,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             declared = provisioning.read(_content(options["file"]))
+            migrate_if_empty()
             with quiet_audit_log():
                 found = provisioning.bring_about(declared, timezone.now(), dry_run=options["dry_run"])
         except provisioning.NotAcceptable as refused:
