@@ -121,13 +121,20 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On SQLite, what is about PostgreSQL or several processes has nothing to say."""
+    """On SQLite, what PostgreSQL's run has said already is not said again."""
     if chosen_database() != "sqlite":
         return
-    left_out = [item for item in items if item.get_closest_marker("postgresql_only")]
+    left_out = [item for item in items if _says_the_same_on_any_database(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("postgresql_only")]
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _says_the_same_on_any_database(item: pytest.Item) -> bool:
+    if item.get_closest_marker("postgresql_only"):
+        return True
+    touches_one = bool(item.get_closest_marker("django_db")) or "db" in getattr(item, "fixturenames", ())
+    return not touches_one and not {"primitives", "promises"}.isdisjoint(item.path.parts)
 
 
 @pytest.hookimpl(trylast=True)
