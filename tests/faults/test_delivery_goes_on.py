@@ -1,11 +1,18 @@
 """What is away or died for other reasons: the broker, or the process that should have sent."""
 
+import base64
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
+from django.utils import timezone
+from pytest_django import Settings
 
+from mfa.flows import deliveries
+from tests.support.ceremony import a_user
 from tests.support.databases import fresh_database, manage
 from tests.support.gateways import MailServer, mail_server
 from tests.support.server import serve
@@ -60,3 +67,23 @@ def test_a_broker_that_is_away_delays_nothing_and_loses_nothing(smtp: MailServer
     asserted = "\nassert took() - begun < 2, took() - begun"
     manage("shell", "--verbosity", "0", "--command", slow + PUT % "deliveries.enqueue" + asserted, environment=said)
     assert [mail["Subject"] for mail in smtp.received] == ["Your password was changed"]
+
+
+@pytest.mark.postgresql_only
+@pytest.mark.django_db(transaction=True)
+def test_the_queue_holds_the_id_of_a_row_and_nothing_else(redis_url: str, settings: Settings) -> None:
+    settings.REDIS_URL = redis_url
+    queue = redis.Redis.from_url(redis_url)
+    queue.flushdb()
+    user, now = a_user(email="anna@mail.example"), timezone.now()
+    row = deliveries.enqueue(
+        user, template="authenticator_added", kind=2, destination=user.email, language="en", now=now,
+        facts={"label": "the secret label", "at": now.isoformat()},
+    ).pk  # fmt: skip
+    [message] = queue.lrange("stepward", 0, -1)
+    arguments, named, _options = json.loads(base64.b64decode(json.loads(message)["body"]))
+    assert (arguments, named) == ([str(row)], {})
+    everything = f"{message!r} {queue.keys()!r}"
+    for private in ("anna", "mail.example", "secret label", user.username, str(user.subject)):
+        assert private not in everything
+    queue.close()
