@@ -198,6 +198,7 @@ def test_the_docs_page_holds_no_inline_script_or_style_and_names_no_other_host()
     assert "https://" not in page
 
 
+@pytest.mark.timeout(300)
 def test_the_docs_page_shows_the_calls_in_a_browser(start_server: Callable[..., Server], page: Any) -> None:
     server = start_server({})
     page.goto(f"{server.url}/api/docs/")

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import httpx
+import pytest
 
 from tests.support.http_file import Request, filled, parse
 from tests.support.server import Server
@@ -18,6 +19,7 @@ VARIABLES, REQUESTS = parse((REFERENCE / "flow.http").read_text())
 POSTMAN: dict[str, Any] = json.loads((REFERENCE / "stepward.postman_collection.json").read_text())
 
 
+@pytest.mark.timeout(300)
 def test_the_sample_conversation_happens_as_it_is_written(start_server: Callable[..., Server]) -> None:
     server = start_server(
         {

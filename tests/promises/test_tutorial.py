@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import yaml
 
 from config import openapi
@@ -23,6 +24,7 @@ def blocks(language: str, heading: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", chapter, re.DOTALL)
 
 
+@pytest.mark.timeout(300)
 def test_the_curl_lines_and_the_python_program_sign_in(start_server: Callable[..., Server], tmp_path: Path) -> None:
     server = start_server(PEOPLE)
     (tmp_path / ".venv").symlink_to(sys.prefix)
