@@ -20,7 +20,7 @@ from mfa.verifiers import totp as totp_verifier
 # How often one request may begin anew, and how many authenticators of one kind an account may hold.
 BEGINNINGS_OF_A_REQUEST = 10
 AUTHENTICATORS_OF_A_KIND = 5
-_LABELS = {Kind.APP: "Authenticator app", Kind.EMAIL: "E-mail", Kind.SMS: "Text message"}
+LABELS = {Kind.APP: "Authenticator app", Kind.EMAIL: "E-mail", Kind.SMS: "Text message"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +267,7 @@ def _bind(user: User, kind: Kind, destination: str, secret: bytes | None, step: 
     authenticator = Authenticator(
         user=user,
         kind=kind,
-        label=_LABELS[kind],
+        label=LABELS[kind],
         destination=destination,
         created_at=now,
         confirmed_at=now,

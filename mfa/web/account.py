@@ -41,12 +41,14 @@ def home(request: HttpRequest) -> HttpResponseBase:
 
 
 def _described(each: Authenticator) -> dict[str, object]:
+    """How a device is shown. A label that nobody has chosen is the kind's own name, in the reader's language."""
     kind = wording.KINDS[Kind(each.kind)]
+    named = bool(each.label) and each.label != enrolment.LABELS[Kind(each.kind)]
     return {
         "row": each,
-        "kind": kind if each.label and each.label != str(kind) else "",
+        "kind": kind if named else "",
         "display": "" if each.kind == Kind.APP else answers.display(each),
-        "name": each.label or kind,
+        "name": each.label if named else kind,
     }
 
 
