@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from mfa.api.visualguard import password_view, schema
+from mfa.api.visualguard import enrolment_schema, password_view
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reference" / "errors.md").read_text()
@@ -33,7 +33,7 @@ def test_each_oauth_error_is_listed_with_its_status() -> None:
 def test_each_refusal_of_enrolment_is_listed_by_its_status_and_the_originals() -> None:
     rows = re.findall(r"^\| (\d+) \| (\d*) ?\| ", chapter("`/api/MFAEnrollment/*`"), re.MULTILINE)
     listed = {(int(status), int(member) if member else None) for status, member in rows}
-    assert {(status, member) for status, member, _sentence in schema.REFUSALS.values()} <= listed
+    assert {(status, member) for status, member, _sentence in enrolment_schema.REFUSALS.values()} <= listed
 
 
 def test_each_status_of_a_password_refusal_is_listed() -> None:

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from schemathesis.core.result import Err
 
 from config import openapi
-from mfa.api.visualguard import enrolment_views, examples, flags, password_view, schema
+from mfa.api.visualguard import account_schema, enrolment_schema, enrolment_views, examples, flags, password_view
 from mfa.outcomes import EnrolmentRefusal
 from tests.factories import enrol_app, make_client, make_user, sign_in_client
 from tests.support.server import Server
@@ -156,19 +156,19 @@ def test_the_examples_of_the_token_call_have_the_keys_of_real_answers() -> None:
 
 
 def test_the_refusals_of_enrolment_are_those_of_the_views() -> None:
-    assert {refusal.value for refusal in EnrolmentRefusal} == set(schema.REFUSALS)
+    assert {refusal.value for refusal in EnrolmentRefusal} == set(enrolment_schema.REFUSALS)
     for refusal in EnrolmentRefusal:
         answer = enrolment_views.refused(refusal, examples.REQUEST_ID)
-        assert json.loads(answer.content) == schema.refusal(refusal.value)
-        assert answer.status_code == schema.REFUSALS[refusal.value][0]
+        assert json.loads(answer.content) == enrolment_schema.refusal(refusal.value)
+        assert answer.status_code == enrolment_schema.REFUSALS[refusal.value][0]
 
 
 def test_the_refusals_of_password_calls_are_those_of_the_views() -> None:
     def sentences(table: dict[int, list[tuple[str, dict[str, Any]]]]) -> set[tuple[int, str]]:
         return {(status, sentence) for status, found in table.items() for sentence, _more in found}
 
-    assert set(password_view._REFUSALS.values()) <= sentences(schema.PASSWORD_REFUSALS)
-    assert set(password_view._RESET_REFUSALS.values()) <= sentences(schema.PASSWORD_RESET_CONFIRM_REFUSALS)
+    assert set(password_view._REFUSALS.values()) <= sentences(account_schema.PASSWORD_REFUSALS)
+    assert set(password_view._RESET_REFUSALS.values()) <= sentences(account_schema.PASSWORD_RESET_CONFIRM_REFUSALS)
 
 
 def test_schemathesis_reads_every_operation() -> None:

@@ -2,6 +2,9 @@
 
 from typing import Any, Final
 
+from drf_spectacular.utils import OpenApiExample
+
+from identity.api.schema import FORM, JSON
 from mfa.api.visualguard import flags
 from mfa.models.authenticator import Kind
 from mfa.models.challenge import ChallengeMode
@@ -30,6 +33,18 @@ def record(described: str, *, optional: tuple[str, ...] = (), **properties: Sche
 def body(described: str, required: tuple[str, ...], **properties: Schema) -> Schema:
     """What a call takes, in a form or in JSON."""
     return {"type": "object", "description": described, "properties": properties, "required": list(required)}
+
+
+def taken(component: str, *given: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    """The body as a form and as JSON, with its examples."""
+    return {
+        "request": {FORM: ref(component), JSON: ref(component)},
+        "examples": [
+            OpenApiExample(name, value=value, request_only=True, media_type=media_type)
+            for media_type in (FORM, JSON)
+            for name, value in given
+        ],
+    }
 
 
 def _flag_table() -> str:

@@ -18,7 +18,7 @@ from identity.api.views import ApiView
 from identity.errors import InvalidParameters
 from identity.flows import tokens
 from mfa import conf
-from mfa.api.visualguard import schema
+from mfa.api.visualguard import enrolment_schema as schema
 from mfa.api.visualguard.token_view import origin_of
 from mfa.flows import enrolment
 from mfa.models import AuthenticationRequest, Enrolment

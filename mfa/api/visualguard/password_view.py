@@ -17,7 +17,7 @@ from identity.flows import passwords
 from identity.models import Client
 from identity.oauth import client_authentication
 from identity.primitives import login_names
-from mfa.api.visualguard import schema
+from mfa.api.visualguard import account_schema as schema
 from mfa.api.visualguard.token_view import origin_of
 from mfa.flows import password_change, password_reset
 from mfa.flows.password_change import Change, ChangeRefusal
