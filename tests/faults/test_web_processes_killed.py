@@ -1,6 +1,6 @@
 """Web processes are killed in mid-request, at random moments: no code is accepted twice, and no event is lost.
 
-Twelve moments in the suite; STEPWARD_KILLS=50 for more.
+Eight moments in the suite; STEPWARD_KILLS=50 for more.
 """
 
 import os
@@ -20,7 +20,7 @@ from tests.support.server import Server, provision, serve
 from tests.support.soft_authenticator import SoftAuthenticator
 from tests.support.visual_guard import SUCCESS, Answer
 
-KILLS = int(os.environ.get("STEPWARD_KILLS", "12"))
+KILLS = int(os.environ.get("STEPWARD_KILLS", "8"))
 
 pytestmark = [pytest.mark.postgresql_only, pytest.mark.timeout(900)]
 
