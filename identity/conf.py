@@ -1,5 +1,7 @@
 """Settings of identity, typed. Read at call time, so that a test may override them."""
 
+from datetime import timedelta
+
 from django.conf import settings
 
 
@@ -21,6 +23,11 @@ def access_token_lifetime() -> int:
 def refresh_token_lifetime() -> int:
     """Seconds."""
     return int(settings.REFRESH_TOKEN_LIFETIME)
+
+
+def browser_session_lifetime() -> timedelta:
+    """How long a browser stays signed in to the hosted pages, whatever it does meanwhile."""
+    return timedelta(seconds=settings.SESSION_COOKIE_AGE)
 
 
 def hash_slots() -> int:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
+from identity import conf
 from identity.flows import accounts, audit, tokens
 from identity.models import Session
 from identity.web.freshness import ACR, AUTH_TIME, SESSION_ID
@@ -73,8 +74,13 @@ class EndedSessionMiddleware:
     @staticmethod
     def _look(request: HttpRequest, now: datetime) -> None:
         session = own(request)
-        if session is None or accounts.states(session.user, None, now):
+        if session is None or _is_too_old(session, now) or accounts.states(session.user, None, now):
             request.session.flush()
             request.user = AnonymousUser()
         elif now - session.last_used_at > _LAST_USED_IS_WRITTEN_EVERY:
             Session.objects.filter(pk=session.pk).update(last_used_at=now)
+
+
+def _is_too_old(session: Session, now: datetime) -> bool:
+    """Django's own expiry moves on with each change of the session's data; this one does not (ASVS 5.0 7.3.2)."""
+    return now - session.auth_time > conf.browser_session_lifetime()

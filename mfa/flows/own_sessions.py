@@ -5,19 +5,31 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
+from identity.conf import browser_session_lifetime
 from identity.flows import audit, tokens
-from identity.models import AuditEvent, Client, Session, User
+from identity.models import AccessToken, AuditEvent, Client, RefreshToken, Session, User
+from identity.models.client import OWN_PAGES
 from mfa.models import RememberedDevice
 from mfa.outcomes import Origin
 
 ACTIVITY_OF_A_PAGE = 50
 
 
-def sessions(user: User) -> Sequence[Session]:
-    """The live sessions, the one used last first."""
-    return list(user.sessions.filter(ended_at__isnull=True).select_related("client").order_by("-last_used_at")[:100])
+def sessions(user: User, now: datetime) -> Sequence[Session]:
+    """The sessions with which something can still be done, the one used last first.
+
+    A browser's lasts a fixed time; a client's as long as one of its tokens is good.
+    """
+    tokens_of = {"session": OuterRef("pk"), "expires__gt": now}
+    alive = (
+        Q(client__client_id=OWN_PAGES, auth_time__gt=now - browser_session_lifetime())
+        | Exists(AccessToken.objects.filter(**tokens_of))
+        | Exists(RefreshToken.objects.filter(revoked__isnull=True, **tokens_of))
+    )
+    found = user.sessions.filter(alive, ended_at__isnull=True).select_related("client")
+    return list(found.order_by("-last_used_at")[:100])
 
 
 def end(user: User, session_id: UUID, origin: Origin, now: datetime) -> bool:

@@ -129,7 +129,7 @@ def sessions(request: HttpRequest) -> HttpResponseBase:
             "is_this": this is not None and each.pk == this.pk,
             "program": user_agents.described(each.user_agent),
         }
-        for each in own_sessions.sessions(user)
+        for each in own_sessions.sessions(user, now)
     ]
     remembered = [
         {"row": each, "program": user_agents.described(each.user_agent)} for each in own_sessions.remembered(user, now)

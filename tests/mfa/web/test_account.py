@@ -9,7 +9,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from identity.flows import tokens
-from identity.models import AuditEvent, Client, Installation, Session, User
+from identity.models import AccessToken, AuditEvent, Client, Installation, Session, User
 from mfa.flows import recovery, remembered_devices
 from mfa.models import Authenticator, Enrolment, MfaPolicy, RecoveryCodeSet, RememberedDevice
 from mfa.models.authenticator import Kind
@@ -416,3 +416,26 @@ def test_a_password_thief_cannot_enrol_his_own_mailbox(clock: time_machine.Trave
     visitor.post("/account/sign-in/enrol?by=email", send="1", destination="evil@mail.example")
     assert list(Enrolment.objects.values_list("destination", flat=True)) == ["ben@mail.example"]
     assert not Authenticator.objects.exists()
+
+
+def test_a_browser_stays_signed_in_for_eight_hours_and_no_longer(visitor: Visitor) -> None:
+    visitor.sign_in()
+    for _ in range(7):
+        visitor.clock.shift(3600)
+        assert visitor.is_in
+    visitor.clock.shift(3601)
+    assert not visitor.is_in
+
+
+def test_sessions_that_can_do_nothing_any_more_are_not_listed(visitor: Visitor, anna: User) -> None:
+    Visitor(visitor.clock).sign_in()
+    spent = Session.objects.create(user=anna, client=a_client(), auth_time=NOON, amr="pwd", acr="1", last_used_at=NOON)
+    visitor.clock.shift(8 * 3600 + 1)
+    visitor.sign_in()
+    page = visitor.get("/account/sessions").content.decode()
+    assert "Payroll" not in page
+    assert page.count(">End<") == 1
+    AccessToken.objects.create(
+        user=anna, application=spent.client, session=spent, token="t", expires=timezone.now() + timedelta(minutes=1)
+    )
+    assert "Payroll" in visitor.get("/account/sessions").content.decode()
