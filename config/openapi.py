@@ -24,7 +24,7 @@ from rest_framework.response import Response
 
 from identity.api import schema as identity_schema
 from mfa.api.authenticatorapi import schema as authenticatorapi_schema
-from mfa.api.visualguard import components
+from mfa.api.visualguard import components, enrolment_schema
 
 _ANY_CASE: Final = re.compile(r"\[([A-Za-z])[A-Za-z]\]")
 _ENROLMENT: Final = "/api/MFAEnrollment/"
@@ -73,6 +73,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
             call = address.removeprefix(_ENROLMENT)
             for method, operation in item.items():
                 operation["operationId"] = f"{call}ByPost" if method == "post" and "get" in item else call
+                operation["summary"] = enrolment_schema.SUMMARIES.get(call, operation["summary"])
     paths = {**identity_schema.PATHS, **(authenticatorapi_schema.PATHS if settings.STATELESS_API else {})}
     result["paths"] |= paths
     result["paths"] = dict(

@@ -224,8 +224,59 @@ def _status(word: str) -> dict[str, Any]:
     return {"description": "Yes.", "content": {JSON: {"schema": schema, "example": {"status": word}}}}
 
 
+def _query(name: str, described: str, *, required: bool = False, **schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": required, "description": described, "schema": {**_TEXT, **schema}}
+
+
+def _redirect(described: str) -> dict[str, Any]:
+    return {"description": described, "headers": {"Location": {"schema": _TEXT}}}
+
+
+_AUTHORIZE: Final[list[dict[str, Any]]] = [
+    _query("response_type", "`code`.", required=True, const="code"),
+    _query("client_id", "The client.", required=True),
+    _query("redirect_uri", "One of the addresses that the client registered.", required=True),
+    _query("scope", "Separated by spaces."),
+    _query("state", "Comes back as it is."),
+    _query("nonce", "Stands in the ID token."),
+    _query("code_challenge", "PKCE (RFC 7636).", required=True),
+    _query("code_challenge_method", "`S256`.", required=True, const="S256"),
+    _query("prompt", "`none`: do not ask the person. `login`: ask for both factors again."),
+    _query("max_age", "Seconds since both factors were passed, at most."),
+    _query("acr_values", "`2`: with a second factor."),
+]
+_END_SESSION: Final[list[dict[str, Any]]] = [
+    _query("id_token_hint", "An ID token of the session that shall end; without one the person is asked."),
+    _query("post_logout_redirect_uri", "One of the addresses that the client registered."),
+    _query("state", "Comes back as it is."),
+]
+
+
+def _for_browsers(
+    name: str, summary: str, parameters: list[dict[str, Any]], responses: dict[str, Any]
+) -> dict[str, Any]:
+    refused = {
+        str(status): {"description": HTTPStatus(status).phrase, "content": {PROBLEM: {"schema": _ref("Problem")}}}
+        for status in (400, 413, 429)
+    }
+    operation = _plain(name, summary, {**refused, **responses})["get"]
+    return {"get": {**operation, "tags": [_TAG], "parameters": parameters}}
+
+
 # Plain Django views, which REST framework does not see.
 PATHS: Final[dict[str, Any]] = {
+    "/connect/authorize": _for_browsers(
+        "authorize",
+        "Browser sign-in for a client: send the person's browser here",
+        _AUTHORIZE,
+        {"302": _redirect("Back to the client, with a code or an error; or to the sign-in.")},
+    ),
+    "/connect/endsession": _for_browsers(
+        "end_session",
+        "Sign out: send the person's browser here",
+        _END_SESSION,
+        {"302": _redirect("Back to the client, or to the page that asks or says it.")},
+    ),
     "/healthz": _plain("healthz", "Whether the process answers", {"200": _status("ok")}),
     "/readyz": _plain(
         "readyz",

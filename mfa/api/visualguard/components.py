@@ -151,7 +151,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
         ("grant_type",),
         grant_type={
             "type": "string",
-            "enum": ["VGAuthenticator", "password", "refresh_token", "client_credentials"],
+            "enum": ["VGAuthenticator", "password", "refresh_token", "client_credentials", "authorization_code"],
             "description": "`VGAuthenticator` and `password` behave alike.",
         },
         client_id={"type": "string", "maxLength": 255, "description": "Left out with HTTP Basic."},
@@ -195,6 +195,9 @@ COMPONENTS: Final[dict[str, Schema]] = {
         MFASecureCode={"type": "string", "description": "Six digits, or a recovery code."},
         RememberDevice={"type": ["boolean", "string"], "description": "true: ask for a RememberedDeviceToken."},
         refresh_token=_TEXT,
+        code={"type": "string", "description": "What /connect/authorize sent the browser back with."},
+        redirect_uri={"type": "string", "description": "The address it was sent back to."},
+        code_verifier={"type": "string", "description": "PKCE (RFC 7636, S256)."},
     ),
     "EnrollmentDone": record("Success.", Status={"type": "integer", "const": 3}, RequestId=_GUID),
     "RecoveryCodes": record(
@@ -266,7 +269,7 @@ COMPONENTS: Final[dict[str, Schema]] = {
         size={"type": ["integer", "string"], "description": "Edge in pixels, 100 to 1000; 300 without it."},
     ),
     "ConfirmBody": body(
-        "The request and the six digits.", ("requestId",), requestId=_GUID, secureCode={"type": "string"}
+        "The request and the six digits.", ("requestId", "secureCode"), requestId=_GUID, secureCode=_TEXT
     ),
     "SendBody": body(
         "The request and where the code shall go.",

@@ -12,6 +12,14 @@ from mfa.api.visualguard.components import ref, taken
 from mfa.api.visualguard.examples import REQUEST_ID
 
 ENROLMENT_TAG: Final = "Enrolment"
+# Where one view serves several calls, what each of them is for.
+SUMMARIES: Final = {
+    "ValidateMicrosoftTOTP": "Confirm an authenticator app with a code",
+    "ValidateEmail": "Confirm an e-mail address with a code",
+    "ValidateMobileNumber": "Confirm a mobile number with a code",
+    "SendEmailVerification": "Send the code that proves an e-mail address",
+    "SendMobileNumberVerification": "Send the code that proves a mobile number",
+}
 
 # Each refusal of section 3: HTTP status, the original's `Status`, the sentence. A promise test holds it to the views.
 REFUSALS: Final[dict[str, tuple[int, int | None, str]]] = {

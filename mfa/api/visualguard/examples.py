@@ -123,7 +123,7 @@ _OAUTH_REFUSED: Final[list[tuple[str, dict[str, str]]]] = [
     ("OAuth: grant not allowed for this client", {"error": "unauthorized_client"}),
     ("OAuth: grant not known", {"error": "unsupported_grant_type"}),
     ("OAuth: scope unknown or not this client's", {"error": "invalid_scope"}),
-    ("OAuth: refresh token spent, expired or another client's", {"error": "invalid_grant"}),
+    ("OAuth: refresh token or code spent, expired or another client's", {"error": "invalid_grant"}),
 ]
 
 
@@ -145,6 +145,10 @@ def successes() -> list[OpenApiExample]:
     made += [
         ("refresh_token: rotated", {**plain, "refresh_token": TOKENS.refresh_token}),
         ("client_credentials", {**plain, "scope": "IdentityServerApi"}),
+        (
+            "authorization_code",
+            {**plain, "refresh_token": TOKENS.refresh_token, "id_token": TOKENS.id_token},
+        ),
     ]
     return [OpenApiExample(name, value=value) for name, value in made]
 
@@ -171,6 +175,13 @@ _REQUESTS: Final[dict[str, dict[str, Any]]] = {
         "grant_type": "client_credentials",
         "client_secret": "…",
         "scope": "IdentityServerApi",
+    },
+    "Authorization code": {
+        **_CLIENT,
+        "grant_type": "authorization_code",
+        "code": "…",
+        "redirect_uri": "http://127.0.0.1:7001/signed-in",
+        "code_verifier": "…",
     },
 }
 

@@ -20,7 +20,7 @@ TOKEN: dict[str, Any] = {
         "**Second-factor step**: the same call with `AuthenticationRequestId` and `MFAAction`; `Password` is ignored. "
         "After an enrolment `AuthenticationRequestId` alone gives the tokens, once.\n\n"
         "**`refresh_token`** rotates; a token used twice ends its whole family. **`client_credentials`** is for "
-        "confidential clients.\n\n"
+        "confidential clients. **`authorization_code`**, with PKCE, exchanges what `/connect/authorize` gave.\n\n"
         "Five wrong codes end a request. The count that protects the account is kept on the authenticator: after five "
         "wrong codes in a row it rests for 30 s, doubled by each further one up to 900 s, and 100 disable it."
     ),
