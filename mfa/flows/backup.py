@@ -1,7 +1,7 @@
 """Backup and restore in a form that both databases read, with the data keys apart.
 
 Two files: the database without its data keys, and the data keys alone. Old copies of the first may be kept for years,
-of the second only the newest. So who was shredded stays shredded: no backup brings back a key that is in no newest file.
+of the second only the newest. So who was shredded stays shredded: no backup brings back a key that the newest lacks.
 Neither file opens without MFA_SECRET_KEYS, which belong into neither.
 """
 

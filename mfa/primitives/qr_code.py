@@ -1,7 +1,7 @@
 """QR codes, drawn here: a picture of a secret is never asked of a third party.
 
-segno encodes the text; this module only paints its matrix. Written straight into a one-bit PNG a symbol costs
-about 2 ms of processor time; segno's own search for the best of the eight masks alone costs 6 ms (`docs/decisions/0020`).
+segno encodes the text; this module only paints its matrix. Written straight into a one-bit PNG a symbol costs about
+2 ms of processor time; segno's own search for the best of the eight masks alone costs 6 ms (`docs/decisions/0020`).
 """
 
 from __future__ import annotations

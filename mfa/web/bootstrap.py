@@ -21,9 +21,7 @@ def page(request: HttpRequest, token: str) -> HttpResponseBase:
     if request.method != "POST" or not form.is_valid():
         status = 400 if form.errors else 200
         return pages.page(request, "bootstrap/password", {"form": form, "user_asked": user}, status=status)
-    problems = bootstrap.set_first_password(
-        token, form.cleaned_data["new"], timezone.now(), origin=origin_of(request)
-    )
+    problems = bootstrap.set_first_password(token, form.cleaned_data["new"], timezone.now(), origin=origin_of(request))
     if problems:
         for problem in problems:
             form.add_error("new", problem)

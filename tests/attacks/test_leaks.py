@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.db import connection
@@ -12,7 +13,6 @@ from time_machine import Traveller
 
 from identity.flows import hashing
 from identity.models import User
-from mfa.primitives import totp
 from tests.factories import add_mailbox, enrol_app, make_client, make_user, sign_in_client
 from tests.support.visual_guard import ENROLMENT_REQUIRED, FACTOR_REQUIRED, Answer, VisualGuardClient
 
@@ -54,16 +54,17 @@ class _Counting:
 
     def __enter__(self) -> "_Counting":
         self.number = 0
-        self._original = hashing.check_password
-        hashing.check_password = self._counted
+        self._original = vars(hashing)["check_password"]
+        self._patch = mock.patch.object(hashing, "check_password", self._counted)
+        self._patch.start()
         return self
 
     def _counted(self, *arguments: Any, **more: Any) -> bool:
         self.number += 1
-        return self._original(*arguments, **more)
+        return bool(self._original(*arguments, **more))
 
     def __exit__(self, *_: object) -> None:
-        hashing.check_password = self._original
+        self._patch.stop()
 
 
 _VALUES = re.compile(r"""'[^']*'(::\w+)?|"s\d+_x\d+"|\b\d+\b|NULL|None""")
@@ -113,13 +114,14 @@ def test_account_states_show_only_after_the_right_password() -> None:
 def test_nothing_that_was_typed_is_quoted_in_an_error() -> None:
     client = sign_in_client(make_user())
     canary = "canary-of-7f3a"
-    for fields in (
+    hostile: list[dict[str, Any]] = [
         {"VGAuthenticationModule": canary},
         {"scope": canary},
         {"grant_type": canary},
         {"AuthenticationRequestId": "x", "MFAAction": canary},
         {"AuthenticationRequestId": "x", "RememberDevice": canary},
-    ):
+    ]
+    for fields in hostile:
         answer = client.password_step(**fields)
         assert answer.http_status == 400
         assert canary not in answer.body.decode()
@@ -149,7 +151,12 @@ def _broken(*_: object) -> None:
 
 def test_shared_secrets_are_160_bits_from_the_operating_system(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(totp.secrets, "token_bytes", lambda length: asked.append(length) or bytes(range(length)))
+
+    def token_bytes(length: int) -> bytes:
+        asked.append(length)
+        return bytes(range(length))
+
+    monkeypatch.setattr("mfa.primitives.totp.secrets.token_bytes", token_bytes)
     client = sign_in_client(make_user())
     client.qr(client.password_step().request_id)
     assert asked == [20]
@@ -173,7 +180,7 @@ def test_confirming_the_password_elsewhere_is_no_second_oracle(clock: Traveller)
 @pytest.mark.parametrize("right", [True, False])
 def test_an_oversized_name_or_password_costs_no_hash(right: bool) -> None:
     client: VisualGuardClient = sign_in_client(make_user())
-    fields = {"Username": "n" * 65} if right else {"Password": "é" * 513}
+    fields: dict[str, Any] = {"Username": "n" * 65} if right else {"Password": "é" * 513}
     with _Counting() as counting:
         answer = client.password_step(**fields)
     assert (answer.http_status, answer.document["error"], counting.number) == (400, "invalid_request", 0)
