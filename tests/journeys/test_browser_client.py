@@ -63,7 +63,7 @@ class Application:
         answer = self.ask(**changes)
         if urlsplit(answer["Location"]).path == "/account/sign-in":
             answer = self.sign_in(answer["Location"])
-        return parse_qs(urlsplit(answer["Location"]).query)["code"][0]
+        return str(parse_qs(urlsplit(answer["Location"]).query)["code"][0])
 
     def redeem(self, code: str, **changes: str) -> Any:
         wanted = {

@@ -120,7 +120,7 @@ def test_both_spellings_of_each_action_mean_the_same() -> None:
         answers = []
         for action in (str(number), name, name.lower()):
             due = client.password_step()
-            fields = {"MFAAvailableId": due.factor_id(), "MFASecureCode": "12"} if number == 3 else {}
+            fields: dict[str, Any] = {"MFAAvailableId": due.factor_id(), "MFASecureCode": "12"} if number == 3 else {}
             given = client.token(AuthenticationRequestId=due.request_id, MFAAction=action, **fields)
             answers.append(given.body.decode().replace(due.request_id, ""))
         assert len(set(answers)) == 1
