@@ -76,6 +76,10 @@ bench: $(DEVELOPMENT_STAMP) ## Measure the server and print the figures
 hostile: $(DEVELOPMENT_STAMP) ## Ask the stateless calls 100,000 hostile things
 	$(PY) -m tests.mfa.authenticatorapi.hostile $(or $(ARGS),100000)
 
+.PHONY: compose-check
+compose-check: ## Build and run the compose stack, where a Docker engine is present
+	@deploy/compose-check
+
 .PHONY: lock
 lock: $(UV) ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
 	@$(UV) pip compile requirements/uv.in --quiet --universal --python-version 3.11 --generate-hashes --no-header \
@@ -93,7 +97,7 @@ clean: ## Remove .venv/ and the caches; var/'s databases and keys stay
 help: ## Say what each target does
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # ---------------------------------------------------------------------------------------------- the environment itself
 

@@ -62,7 +62,10 @@ class _Database(Collector):
 
     @staticmethod
     def _slow() -> Iterator[GaugeMetricFamily]:
-        counted = cache.get_or_set("stepward:metrics", _count, _COUNTED_FOR)
+        counted = cache.get("stepward:metrics")
+        if counted is None:
+            counted = _count()
+            cache.set("stepward:metrics", counted, _COUNTED_FOR)
         keys = GaugeMetricFamily("stepward_data_keys", "Data keys, by the key that seals them.", labels=["kid"])
         for kid, count in counted["data_keys"]:
             keys.add_metric([kid], count)

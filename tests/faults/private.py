@@ -85,7 +85,7 @@ class Private:
 
     def start_again(self, name: str) -> None:
         """On the same port, with the same data."""
-        command = list(self.running[name].args)  # type: ignore[arg-type]
+        command = [str(argument) for argument in self.running[name].args]  # type: ignore[union-attr]
         process = self.keeper.popen(command, f"{name}.log")
         self.keeper.processes.append(process)
         self.running[name] = process

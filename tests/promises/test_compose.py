@@ -254,8 +254,7 @@ def test_worker_and_beat_start_and_end_by_their_own_commands(
     beat = as_process(services["beat"], secrets, tmp_path / "beat.log")
     try:
         wait_until(lambda: passes(services["worker"], "9100", port), worker, log)
-        shown = lambda: httpx.get(f"http://127.0.0.1:{port}/metrics").text  # noqa: E731
-        assert "stepward_deliveries" in shown()
+        assert "stepward_deliveries" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
         time.sleep(3)
         assert beat.poll() is None, (tmp_path / "beat.log").read_text()
         assert end(beat) == 0

@@ -68,7 +68,7 @@ class Command(BaseCommand):
             processes=settings.WEB_WORKERS,
             background=bool(background),
         )
-        connection.close_pool() if connection.vendor == "postgresql" else connection.close()
+        connection.close()
         sys.stdout.flush()
         environment = {**ALLOCATOR, **os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder), "STEPWARD_RUN": str(folder)}
         os.chdir(settings.BASE_DIR)
