@@ -99,8 +99,8 @@ def exchange(client: Client, parameters: dict[str, str], *, address: str, now: d
     if user is not None and accounts.states(user, client, now) and found is not None and found.application == client:
         audit.record("token.refused", outcome="refused", reason="account", user=user, client=client, address=address)
         return OAuthAnswer(400, {"error": "invalid_grant"})
-    done = server.exchange(client, parameters, found)
     with transaction.atomic():
+        done = server.exchange(client, parameters, found)
         if done.reused and done.session is not None:
             end_session(done.session, "refresh token reused", now)
             reason = "refresh_token_reused"

@@ -64,10 +64,12 @@ class StepwardValidator(OAuth2Validator):
         now = timezone.now()
         session: Session | None = getattr(request, "session", None)
         old: RefreshToken | None = getattr(request, "refresh_token_instance", None)
-        # No savepoint: a sign-in has its own transaction round this, and a refresh that loses rolls all of it back.
-        with transaction.atomic(savepoint=False):
+        # A refresh that comes too late takes all of this back, and what is said of it stays: so it has a savepoint.
+        with transaction.atomic(savepoint=old is not None):
             if old is not None and not self._spend(old, now):
                 request.reused = True
+                raise errors.InvalidGrantError(request=request)
+            if old is not None and not self._is_going_on(session, now):
                 raise errors.InvalidGrantError(request=request)
             access = AccessToken.objects.create(
                 user=request.user,
@@ -91,8 +93,6 @@ class StepwardValidator(OAuth2Validator):
                     scope=getattr(request, "family_scope", token["scope"]),
                     expires=now + timedelta(seconds=conf.refresh_token_lifetime()),
                 )
-            if old is not None and session is not None:
-                Session.objects.filter(pk=session.pk).update(last_used_at=now)
 
     def validate_refresh_token(
         self, refresh_token: str, client: Client, request: Request, *args: Any, **kwargs: Any
@@ -168,6 +168,13 @@ class StepwardValidator(OAuth2Validator):
         self, client_id: str, code: str, redirect_uri: str, client: Client, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
         return bool(request.found_grant.redirect_uri == redirect_uri)
+
+    @staticmethod
+    def _is_going_on(session: Session | None, now: Any) -> bool:
+        """Note that the session is used; False when it ended while this refresh was under way."""
+        if session is None:
+            return False
+        return Session.objects.filter(pk=session.pk, ended_at__isnull=True).update(last_used_at=now) == 1
 
     @staticmethod
     def _spend(old: RefreshToken, now: Any) -> bool:

@@ -148,9 +148,9 @@ def test_a_refresh_takes_seven_statements() -> None:
         "SELECT identity_client",
         "SELECT identity_refreshtoken",  # With session and user.
         "UPDATE identity_refreshtoken",
+        "UPDATE identity_session",
         "INSERT identity_accesstoken",
         "INSERT identity_refreshtoken",
-        "UPDATE identity_session",
         "INSERT identity_auditevent",
     ]
 
