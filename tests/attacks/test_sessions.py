@@ -4,6 +4,7 @@ import ast
 import base64
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from pytest_django import Settings
 from time_machine import Traveller
 
 from identity.flows import tokens
-from identity.models import Session, User
+from identity.models import RefreshToken, Session, User
+from identity.oauth.validator import StepwardValidator
 from mfa.flows import recovery, reset
 from mfa.models import AuthenticationRequest, Authenticator, RecoveryCode, RecoveryCodeSet, RememberedDevice
 from mfa.outcomes import Origin
@@ -219,6 +221,20 @@ def test_a_refresh_token_runs_out(clock: Traveller, settings: Settings) -> None:
     token = client.password_step(scope="offline_access").document["refresh_token"]
     clock.shift(settings.REFRESH_TOKEN_LIFETIME)
     assert client.refresh(token).document == {"error": "invalid_grant"}
+
+
+def test_a_refresh_that_runs_while_its_session_is_ended_gives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = sign_in_client(make_user(), make_client(mfa={"mode": "off"}))
+    token = client.password_step(scope="offline_access").document["refresh_token"]
+    spend = StepwardValidator._spend
+
+    def overtaken(old: RefreshToken, now: datetime) -> bool:
+        Session.objects.update(ended_at=now)
+        return spend(old, now)
+
+    monkeypatch.setattr(StepwardValidator, "_spend", staticmethod(overtaken))
+    assert client.refresh(token).document == {"error": "invalid_grant"}
+    assert RefreshToken.objects.count() == 1
 
 
 def test_a_client_may_use_only_its_own_grants_and_scopes() -> None:

@@ -66,7 +66,7 @@ class Track:
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """What the database says; writes are committed."""
         with psycopg.connect(self.servers[0].database_url, autocommit=True) as connection:
-            cursor = connection.execute(statement, values)  # type: ignore[call-overload]
+            cursor = connection.execute(statement, values)
             return list(cursor.fetchall()) if cursor.description else []
 
     def no_errors(self) -> None:
