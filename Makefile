@@ -41,7 +41,7 @@ test: setup-test ## Run the whole suite, on PostgreSQL and then on SQLite (ARGS=
 	@failed=0
 	for database in postgresql sqlite; do
 		echo "== $$database =="
-		STEPWARD_TEST_DATABASE=$$database $(PY) -m pytest -n $(TEST_WORKERS) $(ARGS) || failed=1
+		STEPWARD_TEST_DATABASE=$$database $(PY) -m pytest -n $(TEST_WORKERS) --dist worksteal $(ARGS) || failed=1
 	done
 	exit $$failed
 
