@@ -57,7 +57,7 @@ def test_no_generated_call_gets_a_500_or_an_unnamed_answer_or_changes_an_account
         own = {"client_id": CLIENT, "AuthenticationRequestId": request_id, "requestId": request_id}
         for mode in GenerationMode:
             calls += fuzz(operation, mode, server, own)
-    assert calls > 200
+    assert calls > 150
     assert state(server) == before
 
 
@@ -73,7 +73,7 @@ def fuzz(operation: Any, mode: GenerationMode, server: Server, own: dict[str, st
     calls = 0
 
     @settings(
-        max_examples=5, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), deadline=None
+        max_examples=3, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), deadline=None
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def call(case: Any) -> None:

@@ -36,7 +36,7 @@ _SECRET_BYTES: Final = {"SHA1": 20, "SHA256": 32, "SHA512": 64}
 _MICROSOFT: Final = {"digits": 6, "period": 30, "algorithm": "SHA1"}
 _HEADERS: Final = {"Cache-Control": "no-store", "Pragma": "no-cache", "Referrer-Policy": "no-referrer"}
 _TAGS: Final = ["Stateless TOTP"]
-_PROBLEMS: Final = {(status, CONTENT_TYPE): Problem for status in (400, 405, 413, 415, 429)}
+_PROBLEMS: Final = {(status, CONTENT_TYPE): Problem for status in (400, 405, 406, 413, 415, 429)}
 
 
 class _Picture(BaseRenderer):
