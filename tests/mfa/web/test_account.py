@@ -11,7 +11,7 @@ from django.utils import timezone
 from identity.flows import tokens
 from identity.models import AccessToken, AuditEvent, Client, Installation, Session, User
 from mfa.flows import recovery, remembered_devices
-from mfa.models import Authenticator, Enrolment, MfaPolicy, RecoveryCodeSet, RememberedDevice
+from mfa.models import Authenticator, Delivery, Enrolment, MfaPolicy, RecoveryCodeSet, RememberedDevice
 from mfa.models.authenticator import Kind
 from mfa.models.policy import Mode
 from tests.support.ceremony import ORIGIN, a_client
@@ -439,3 +439,13 @@ def test_sessions_that_can_do_nothing_any_more_are_not_listed(visitor: Visitor, 
         user=anna, application=spent.client, session=spent, token="t", expires=timezone.now() + timedelta(minutes=1)
     )
     assert "Payroll" in visitor.get("/account/sessions").content.decode()
+
+
+def test_the_owner_is_told_of_a_removal_and_of_new_recovery_codes(visitor: Visitor, anna: User) -> None:
+    a_mailbox(anna)
+    recovery.make_codes(anna, NOON, ORIGIN)
+    visitor.sign_in()
+    visitor.post("/account/recovery-codes")
+    visitor.post(f"{own(anna)}/remove")
+    told = Delivery.objects.filter(user=anna, destination="anna@mail.example").values_list("template", flat=True)
+    assert {"recovery_codes_replaced", "authenticator_removed"} <= set(told)
