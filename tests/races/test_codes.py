@@ -8,7 +8,7 @@ import pytest
 from tests.races.conftest import AT_ONCE, Track, enrolled, successes
 from tests.support.visual_guard import CANCELLED, SUCCESS, WRONG_CODE, Answer, VisualGuardClient
 
-pytestmark = [pytest.mark.postgresql_only, pytest.mark.xdist_group("races"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.postgresql_only, pytest.mark.xdist_group("races"), pytest.mark.timeout(240)]
 ROUNDS = 100
 
 

@@ -12,7 +12,7 @@ from tests.races.conftest import PROCESSES, WITHOUT, Track, enrolled, successes
 from tests.support.soft_authenticator import SoftAuthenticator
 from tests.support.visual_guard import CANCELLED, LOCKED_OUT, WRONG_PASSWORD
 
-pytestmark = [pytest.mark.postgresql_only, pytest.mark.xdist_group("races"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.postgresql_only, pytest.mark.xdist_group("races"), pytest.mark.timeout(240)]
 
 
 def test_processes_that_use_the_keys_for_the_first_time_at_once_agree_on_them(track: Track) -> None:
