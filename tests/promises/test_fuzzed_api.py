@@ -37,8 +37,6 @@ PROVISIONED: dict[str, Any] = {
         },
     ],
 }
-# The stateless calls have hostile tests of their own.
-OURS = ("/connect/", "/api/MFAEnrollment/", "/api/account/", "/.well-known/")
 
 
 @pytest.mark.timeout(300)
@@ -59,31 +57,31 @@ def test_no_generated_call_gets_a_500_or_an_unnamed_answer_or_changes_an_account
             calls += fuzz(operation, mode, server, own)
     assert calls > 150
     assert state(server) == before
+    assert '"status": 500' not in server.log_text()
 
 
 def operations() -> list[Any]:
     document = json.loads(json.dumps(openapi.document()))
-    document["paths"] = {address: item for address, item in document["paths"].items() if address.startswith(OURS)}
     found = schemathesis.openapi.from_dict(document).get_all_operations()
     return [operation.ok() for operation in found if isinstance(operation, Ok)]
 
 
 def fuzz(operation: Any, mode: GenerationMode, server: Server, own: dict[str, str]) -> int:
-    """Generated calls as they are, and with a client and a request that there are; how many."""
+    """Generated calls as they are, and every other with a client and a request that there are; how many."""
     calls = 0
 
     @settings(
-        max_examples=3, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), deadline=None
+        max_examples=4, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), deadline=None
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def call(case: Any) -> None:
         nonlocal calls
-        for known in ({}, own):
-            for part in (case.body, case.query):
-                if isinstance(part, dict):
-                    part.update({name: value for name, value in known.items() if name in part})
-            case.validate_response(case.call(base_url=server.url, allow_redirects=False), checks=CHECKS)
-            calls += 1
+        known = own if calls % 2 else {}
+        for part in (case.body, case.query):
+            if isinstance(part, dict):
+                part.update({name: value for name, value in known.items() if name in part})
+        case.validate_response(case.call(base_url=server.url, allow_redirects=False), checks=CHECKS)
+        calls += 1
 
     with suppress(Unsatisfiable):  # An operation that takes nothing can be given nothing wrong.
         call()
