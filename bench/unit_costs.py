@@ -1,8 +1,8 @@
 """What one sign-in costs: processor time in the web processes and in PostgreSQL, and bytes that stay in the database.
 
-`python -m bench.unit_costs [PEOPLE]` starts a private PostgreSQL and one server with the real Argon2 parameters. So many
-people sign in by app (password step, code step, tokens). Prints JSON. Processor time is read from /proc, so that a busy
-machine changes the figures little.
+`python -m bench.unit_costs [PEOPLE]` starts a private PostgreSQL and one server with the real Argon2 parameters. So
+many people sign in by app (password step, code step, tokens). Prints JSON. Processor time is read from /proc, so that
+a busy machine changes the figures little.
 """
 
 import json

@@ -1,6 +1,7 @@
 """`manage.py serve`: one command that starts everything, keeps it running and ends it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -95,6 +96,28 @@ def test_a_reload_refuses_nobody_and_renews_every_process(database: str, tmp_pat
         assert not set(descendants(server.process.pid)) & before
         assert len(descendants(server.process.pid)) == 3
         assert answered > 10
+
+
+def test_metrics_add_up_what_every_process_counted(database: str, tmp_path: Path) -> None:
+    with serve(database, tmp_path, workers=2) as server:
+
+        def counted() -> dict[str, float]:
+            shown = httpx.get(f"{server.url}/metrics").text
+            names = ("stepward_request_seconds_count", "stepward_hash_waiting")
+            return {
+                name: sum(float(n) for n in re.findall(rf"^{name}\S* (\S+)$", shown, re.MULTILINE)) for name in names
+            }
+
+        before = counted()["stepward_request_seconds_count"]
+        # A connection each, so that the kernel spreads them over both processes.
+        assert {httpx.get(f"{server.url}/healthz").status_code for _ in range(40)} == {200}
+        main = min(descendants(server.process.pid))
+        os.kill(max(descendants(main)), signal.SIGKILL)
+        assert until(lambda: answers(server) and len(descendants(main)) == 2)
+        after = counted()
+        # What the killed process counted still counts, and nobody waits for its hashes.
+        assert after["stepward_request_seconds_count"] >= before + 40
+        assert after["stepward_hash_waiting"] == 0
 
 
 @pytest.mark.postgresql_only
