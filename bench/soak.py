@@ -1,8 +1,8 @@
 """Does the server stay as it is? `python -m bench.soak [MINUTES] [SIGN-INS A SECOND]`.
 
 A private PostgreSQL and Redis, one server with its worker and beat, people who sign in by app at a steady rate,
-each with a fresh code. Prints a line a minute: sign-ins, errors, memory of all processes. At the end it says whether anything
-grew that must not, and whether the trail tells exactly the sign-ins that clients saw.
+each with a fresh code. Prints a line a minute: sign-ins, errors, memory of all processes. At the end it says whether
+anything grew that must not, and whether the trail tells exactly the sign-ins that clients saw.
 """
 
 import itertools
