@@ -3,7 +3,9 @@
 import os
 
 from django.core.wsgi import get_wsgi_application
+from django.db import DatabaseError, connections
 from django.urls import get_resolver
+from django.utils import timezone
 
 from config.env import say_ready
 
@@ -12,7 +14,14 @@ application = get_wsgi_application()
 # Every view is loaded before the first request, which would wait half a second for it otherwise.
 get_resolver().url_patterns  # noqa: B018
 
-from mfa.flows import deliveries, sweeping  # noqa: E402  Their models exist only once Django is set up.
+from identity import secret_store  # noqa: E402  Their models exist only once Django is set up.
+from mfa.flows import deliveries, sweeping  # noqa: E402
 
+try:
+    secret_store.prepare(timezone.now())
+except DatabaseError:
+    pass  # /readyz says so; the keys are read, or made, when the database is there.
+finally:
+    connections.close_all()
 deliveries.serve(sweeping.sweep)
 say_ready()

@@ -60,6 +60,12 @@ def forget() -> None:
     _held.digest_key, _held.signing, _held.public, _held.read_at = None, (), (), -_REFRESH_SECONDS
 
 
+def prepare(now: datetime) -> None:
+    """Make the first keys, if there are none: before any transaction that could take them back."""
+    _digest_key()
+    _keys(now)
+
+
 def digest(purpose: str, secret: str) -> str:
     """The keyed digest of `secret`, hexadecimal, different for each purpose."""
     return hmac.new(_digest_key(), f"{purpose}\x00{secret}".encode(), hashlib.sha256).hexdigest()

@@ -53,7 +53,6 @@ class EnrolmentRefusal(StrEnum):
     DESTINATION_TAKEN = "destination_taken"
     DESTINATION_MALFORMED = "destination_malformed"
     NOT_HANDED_OVER = "not_handed_over"
-    ACCOUNT_CLOSED = "account_closed"
     TOO_MANY = "too_many"
     NONE_DUE = "none_due"
 
@@ -72,6 +71,10 @@ class Match(Protocol):
     @property
     def amr(self) -> str:
         """The RFC 8176 value that it proves: `otp`, `sms` or `mca`."""
+
+    @property
+    def authenticator(self) -> str:
+        """The id of the authenticator that passed, "" for a recovery code: for the audit trail."""
 
     def spend(self, now: datetime) -> bool:
         """One conditional update: False when another request was first."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from django.db import transaction
 
@@ -51,6 +52,11 @@ def why_not(request: AuthenticationRequest, kind: Kind) -> EnrolmentRefusal | No
 
 def begin_app(request: AuthenticationRequest, origin: Origin, now: datetime) -> Enrolment | EnrolmentRefusal:
     """The pending app enrolment of the request; begun at the first call, the same at every further one."""
+    begun = _begin_app(request, origin, now)
+    return _recorded(begun, request, Kind.APP, origin)
+
+
+def _begin_app(request: AuthenticationRequest, origin: Origin, now: datetime) -> Enrolment | EnrolmentRefusal:
     pending = _pending(request, Kind.APP, now)
     if pending is not None:
         return _not_now(request, Kind.APP) or pending
@@ -66,6 +72,13 @@ def begin_delivered(
     request: AuthenticationRequest, kind: Kind, typed_destination: str, origin: Origin, now: datetime
 ) -> Enrolment | EnrolmentRefusal:
     """Begin with an address or a number, and send it a code. A further call begins anew: one code is good at a time."""
+    begun = _begin_delivered(request, kind, typed_destination, origin, now)
+    return _recorded(begun, request, kind, origin)
+
+
+def _begin_delivered(
+    request: AuthenticationRequest, kind: Kind, typed_destination: str, origin: Origin, now: datetime
+) -> Enrolment | EnrolmentRefusal:
     canonical = destinations.canonical_email if kind == Kind.EMAIL else destinations.canonical_phone
     destination = canonical(typed_destination)
     if destination is None:
@@ -103,6 +116,13 @@ def confirm(
     request: AuthenticationRequest, kind: Kind, submitted: str, origin: Origin, now: datetime
 ) -> Authenticator | EnrolmentRefusal:
     """Confirm the pending enrolment with a code: counted first, compared then, spent with the confirmation."""
+    confirmed = _confirm_counted(request, kind, submitted, origin, now)
+    return _recorded(confirmed, request, kind, origin)
+
+
+def _confirm_counted(
+    request: AuthenticationRequest, kind: Kind, submitted: str, origin: Origin, now: datetime
+) -> Authenticator | EnrolmentRefusal:
     enrolment = _latest(request, kind)
     if enrolment is None:
         return _not_now(request, kind) or EnrolmentRefusal.NOT_BEGUN
@@ -120,7 +140,6 @@ def confirm(
     if step is None:
         if number >= tries.TRIES_OF_AN_ENROLMENT:
             _end(enrolment, EnrolmentState.ENDED)
-        _record(request, "enrolment.code_refused", origin, outcome="refused", reason="wrong_code", kind=kind)
         return EnrolmentRefusal.WRONG_CODE
     with transaction.atomic():
         return _confirm(request, enrolment, step, origin, now)
@@ -333,6 +352,20 @@ def _end(enrolment: Enrolment, state: EnrolmentState) -> bool:
         )
         == 1
     )
+
+
+_Outcome = TypeVar("_Outcome", Enrolment, Authenticator)
+
+
+def _recorded(
+    outcome: _Outcome | EnrolmentRefusal, request: AuthenticationRequest, kind: Kind, origin: Origin
+) -> _Outcome | EnrolmentRefusal:
+    """The outcome itself; a refusal is in the audit trail then, with its reason."""
+    if outcome == EnrolmentRefusal.WRONG_CODE:
+        _record(request, "enrolment.code_refused", origin, outcome="refused", reason="wrong_code", kind=kind)
+    elif isinstance(outcome, EnrolmentRefusal):
+        _record(request, "enrolment.refused", origin, outcome="refused", reason=str(outcome), kind=kind)
+    return outcome
 
 
 def _record(

@@ -166,6 +166,10 @@ class _CountedMatch:
     def amr(self) -> str:
         return self.match.amr
 
+    @property
+    def authenticator(self) -> str:
+        return str(self.counted.pk) if isinstance(self.counted, Authenticator) else ""
+
     def spend(self, now: datetime) -> bool:
         if not self.match.spend(now):
             return False
@@ -272,6 +276,7 @@ def _with(request: AuthenticationRequest, step: SecondStep, now: datetime, *find
         findings=frozenset({Finding.FAILURE, *findings}),
         name=request.typed_name,
         password_was_right=True,
+        method=request.method,
         request_id=step.request_id,
         offer=answers.offer(asked, authenticators) if may_enrol else None,
         available=answers.available(authenticators),

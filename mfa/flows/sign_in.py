@@ -126,7 +126,7 @@ def _due(
     """Open a request: a factor, an enrolment or a change of password is due."""
     findings = known.findings | {Finding.FAILURE, finding}
     request_id, request = _open(known, sorted(findings), now, purpose=purpose, invited=invited)
-    _record(known, request.ref, outcome="refused", reason=str(finding))
+    _record(known, request.ref, reason=str(finding))
     return SignInAnswer(
         findings=findings,
         name=known.step.username,
@@ -152,7 +152,7 @@ def _without_factor(
     )
     if isinstance(completed, frozenset):
         return SignInAnswer(completed, name=known.step.username, password_was_right=True)
-    _record(known, request_ref, outcome="success", reason="remembered_device" if known.device else "")
+    _record(known, request_ref, reason="remembered_device" if known.device else "")
     token = remembered_devices.rotate(known.device, now) if known.device and known.policy.remember_days else None
     return SignInAnswer(
         findings=findings,
@@ -197,6 +197,7 @@ def complete_request(
             return SignInAnswer(completed, name=request.typed_name, password_was_right=True)
         event = audit.event_of(
             "sign_in.completed",
+            authenticator=match.authenticator if match else "",
             user=request.user,
             client=request.client,
             address=origin.address,
@@ -313,7 +314,7 @@ def _must_change(known: _Known, now: datetime) -> SignInAnswer:
     """513. With a confirmed factor a request is opened as well: the change will ask for that factor."""
     if known.authenticators:
         return _due(known, Finding.MUST_CHANGE_PASSWORD, None, now, purpose=Purpose.PASSWORD_CHANGE)
-    _record(known, "", outcome="refused", reason="must_change_password")
+    _record(known, "", reason="must_change_password")
     findings = known.findings | {Finding.FAILURE, Finding.MUST_CHANGE_PASSWORD}
     return SignInAnswer(findings, name=known.step.username, password_was_right=True)
 
@@ -341,10 +342,10 @@ def _open(
     )
 
 
-def _record(known: _Known, request_ref: str, *, outcome: str, reason: str) -> None:
+def _record(known: _Known, request_ref: str, *, reason: str) -> None:
+    """The password was right; `reason` says what is still due."""
     audit.record(
         "sign_in.password_accepted",
-        outcome="success",
         reason=reason,
         user=known.user,
         client=known.step.client,
@@ -373,7 +374,14 @@ def pass_for_password_change(request: AuthenticationRequest, match: Match, now: 
         if not passed:
             transaction.set_rollback(True)
             return False
-        audit.record("sign_in.factor_passed", user=request.user, client=request.client, request_ref=request.ref)
+        audit.record(
+            "sign_in.factor_passed",
+            user=request.user,
+            client=request.client,
+            authenticator=match.authenticator,
+            request_ref=request.ref,
+        )
+        request.refresh_from_db(fields=["state", "method"])
         return True
 
 

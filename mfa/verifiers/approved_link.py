@@ -14,6 +14,10 @@ class ApprovedLink:
     link: Challenge
     amr: str = "mca"
 
+    @property
+    def authenticator(self) -> str:
+        return str(self.link.authenticator_id)
+
     def spend(self, now: datetime) -> bool:
         won = Challenge.objects.filter(pk=self.link.pk, state=ChallengeState.APPROVED).update(
             state=ChallengeState.ANSWERED, answered_at=now

@@ -22,6 +22,7 @@ class DeliveredCodeMatch:
 
     challenge_id: UUID
     amr: str
+    authenticator: str
 
     def spend(self, now: datetime) -> bool:
         """Answer the challenge; False when another was first, or the code ran out or was superseded meanwhile."""
@@ -64,7 +65,8 @@ def find(
     if challenge is None or not hmac.compare_digest(challenge.digest, digest(challenge.pk, code)):
         return None
     # RFC 8176: `sms` for a text message; an e-mail has no value of its own and is a one-time password.
-    return DeliveredCodeMatch(challenge.pk, "sms" if authenticator.kind == Kind.SMS else "otp")
+    amr = "sms" if authenticator.kind == Kind.SMS else "otp"
+    return DeliveredCodeMatch(challenge.pk, amr, str(authenticator.pk))
 
 
 def is_stale(request: AuthenticationRequest, authenticator: Authenticator, submitted: object, now: datetime) -> bool:

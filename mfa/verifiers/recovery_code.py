@@ -19,6 +19,7 @@ class RecoveryCodeMatch:
 
     code_pk: int
     amr: str = "otp"
+    authenticator: str = ""
 
     def spend(self, now: datetime) -> bool:
         """Spend the code; False when another request was first, or the set was replaced meanwhile."""

@@ -17,14 +17,18 @@ _FAR_STEPS = 120
 class TimeStepMatch:
     """A right code of an app, by the time step it belongs to."""
 
-    authenticator: Authenticator
+    app: Authenticator
     time_step: int
     drift: int
     amr: str = "otp"
 
+    @property
+    def authenticator(self) -> str:
+        return str(self.app.pk)
+
     def spend(self, now: datetime) -> bool:
         """RFC 6238, 5.2: a code is accepted once. The database decides who was first; wrong tries are forgotten."""
-        won = Authenticator.objects.filter(pk=self.authenticator.pk, last_time_step__lt=self.time_step).update(
+        won = Authenticator.objects.filter(pk=self.app.pk, last_time_step__lt=self.time_step).update(
             last_time_step=self.time_step,
             drift=self.drift,
             # In the same statement as the step, so that the right code costs one write.

@@ -45,7 +45,6 @@ _REFUSALS: dict[EnrolmentRefusal, tuple[int, int | None, str]] = {
     EnrolmentRefusal.DESTINATION_TAKEN: (409, 6, "Another account has this address."),
     EnrolmentRefusal.DESTINATION_MALFORMED: (400, 1, "The destination is no address or number."),
     EnrolmentRefusal.NOT_HANDED_OVER: (503, 1, "The message could not be handed over. Try again later."),
-    EnrolmentRefusal.ACCOUNT_CLOSED: (410, 4, "The account may not sign in any more."),
     EnrolmentRefusal.TOO_MANY: (409, 1, "The account holds as many authenticators of this kind as it may."),
     EnrolmentRefusal.NONE_DUE: (409, 1, "No recovery codes are due: they are shown once."),
 }
@@ -147,6 +146,8 @@ class ConfirmView(EnrolmentView):
     @extend_schema(**schema.CONFIRM)
     def post(self, request: HttpRequest) -> HttpResponse:
         def act(found: AuthenticationRequest, given: Parameters, request_id: str) -> HttpResponse | EnrolmentRefusal:
+            if given.get("secureCode") is None:
+                return problem(400, "secureCode is missing.")
             confirmed = enrolment.confirm(
                 found, self.kind, given.text("secureCode"), origin_of(request), timezone.now()
             )

@@ -85,7 +85,9 @@ class PasswordView(ClientView):
         if outcome.refusal is None:
             return _done()
         status, sentence = _REFUSALS[outcome.refusal]
-        return problem(status, sentence, extra={"problems": list(outcome.problems)} if outcome.problems else None)
+        wait = client.installation.lockout_unlock_after if outcome.refusal == ChangeRefusal.LOCKED_OUT else None
+        problems = {"problems": list(outcome.problems)} if outcome.problems else None
+        return problem(status, sentence, retry_after=wait, extra=problems)
 
 
 @method_decorator(csrf_exempt, name="dispatch")
