@@ -19,8 +19,9 @@ from tests.config.test_serving import descendants
 from tests.faults.private import client_of, private, provisioned, with_apps
 from tests.support.databases import manage
 from tests.support.server import provision, serve
-from tests.support.visual_guard import FACTOR_REQUIRED, SUCCESS
+from tests.support.visual_guard import FACTOR_REQUIRED, SUCCESS, Answer, VisualGuardClient
 
+Opened = tuple[VisualGuardClient, Answer, str]
 TICKS = os.sysconf("SC_CLK_TCK")
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "config.settings.development", "REDIS_URL": "", "RATE_LIMIT": "0"}
 TABLES = (
@@ -58,14 +59,14 @@ def main(people: int) -> dict[str, float]:
                     processor_seconds([database, *descendants(database)]),
                 )
 
-            def password(name: str) -> object:
+            def password(name: str) -> Opened:
                 client = client_of(server, name)
                 answer = client.password_step(scope="openid offline_access")
                 assert answer.status == FACTOR_REQUIRED
                 return client, answer, name
 
-            def code(opened: object) -> None:
-                client, answer, name = opened  # type: ignore[misc]
+            def code(opened: Opened) -> None:
+                client, answer, name = opened
                 assert client.code_step(answer, phones[name].code()).status == SUCCESS
 
             with ThreadPoolExecutor(8) as callers:
