@@ -40,7 +40,7 @@ def demo(folder: Path, *arguments: str, **environment: str) -> Iterator["subproc
         yield process
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
         assert process.stdout
         process.stdout.close()
 
@@ -77,7 +77,7 @@ def test_the_demo_serves_on_and_the_lines_of_the_readme_work_as_printed(tmp_path
         assert printed.count('"access_token"') == 2
 
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def processor_seconds(pid: int) -> float:
@@ -115,7 +115,7 @@ def test_a_taken_port_is_said_and_the_next_one_used(tmp_path: Path) -> None:
         with demo(tmp_path, "--once", PORT=str(taken)) as process:
             assert process.stdout
             said = process.stdout.read()
-            assert process.wait(timeout=20) == 0, said
+            assert process.wait(timeout=60) == 0, said
     # Another server of this machine may have the very next one.
     used = re.match(rf"Port {taken} is taken; the demo uses (\d+)\.", said)
     assert used
@@ -126,7 +126,7 @@ def test_a_demo_that_goes_wrong_ends_at_once_with_an_error(tmp_path: Path) -> No
     with demo(tmp_path, PORT=str(free_port()), REQUEST_LIFETIME="no number") as process:
         assert process.stdout
         said = process.stdout.read()
-        assert process.wait(timeout=20) == 1
+        assert process.wait(timeout=60) == 1
     assert "REQUEST_LIFETIME is not a whole number" in said
 
 

@@ -36,7 +36,6 @@ REFUSALS: Final[dict[str, tuple[int, int | None, str]]] = {
     "destination_taken": (409, 6, "Another account has this address."),
     "destination_malformed": (400, 1, "The destination is no address or number."),
     "not_handed_over": (503, 1, "The message could not be handed over. Try again later."),
-    "account_closed": (410, 4, "The account may not sign in any more."),
     "too_many": (409, 1, "The account holds as many authenticators of this kind as it may."),
     "none_due": (409, 1, "No recovery codes are due: they are shown once."),
 }
