@@ -14,7 +14,7 @@ digest = $(shell cat requirements/uv.txt $(1) 2>/dev/null | sha256sum | cut -c1-
 DEMO_STAMP := $(VENV)/stamps/demo-$(call digest,requirements/demo.txt)
 DEVELOPMENT_STAMP := $(VENV)/stamps/development-$(call digest,requirements/development.txt)
 # Server processes of the races take the rest of two cores.
-TEST_WORKERS ?= 3
+TEST_WORKERS ?= 4
 COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links --no-config $(if $(UPGRADE),--upgrade,)
 
@@ -37,13 +37,16 @@ setup-test: $(DEVELOPMENT_STAMP) ## Add what the tests and linters need, and Chr
 	@.ci/chromium
 
 .PHONY: test
-test: setup-test ## Run the whole suite, on PostgreSQL and then on SQLite (ARGS=… for pytest)
-	@failed=0
-	for database in postgresql sqlite; do
-		echo "== $$database =="
-		STEPWARD_TEST_DATABASE=$$database $(PY) -m pytest -n $(TEST_WORKERS) --dist worksteal $(ARGS) || failed=1
-	done
-	exit $$failed
+test: setup-test ## Run the suite on PostgreSQL, but for what is slow (ARGS=… for pytest)
+	@STEPWARD_TEST_DATABASE=postgresql $(PY) -m pytest -n $(TEST_WORKERS) -m "not slow" $(ARGS)
+
+.PHONY: test-slow
+test-slow: setup-test ## Run what is slow: killed processes, restarts, held calls, every call fuzzed
+	@STEPWARD_TEST_DATABASE=postgresql $(PY) -m pytest -n $(TEST_WORKERS) -m slow $(ARGS)
+
+.PHONY: test-sqlite
+test-sqlite: setup-test ## Run the suite on SQLite
+	@STEPWARD_TEST_DATABASE=sqlite $(PY) -m pytest -n $(TEST_WORKERS) $(ARGS)
 
 .PHONY: check
 check: $(DEVELOPMENT_STAMP) ## Lint, types, import arrows, migrations, deployment settings, locks

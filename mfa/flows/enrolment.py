@@ -132,7 +132,9 @@ def _confirm_counted(
         return EnrolmentRefusal.ENDED
     refusal = _not_now(request, kind)
     if refusal is not None:
-        return refusal
+        # Another call may have confirmed this very enrolment a moment ago.
+        enrolment.refresh_from_db(fields=["state"])
+        return EnrolmentRefusal.ALREADY_CONFIRMED if enrolment.state == EnrolmentState.CONFIRMED else refusal
     number = tries.admit_to_enrolment(enrolment)
     if not number:
         return EnrolmentRefusal.ENDED

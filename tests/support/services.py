@@ -120,8 +120,23 @@ def pytest_report_header() -> str:
     return f"services: {os.environ.get(RUNNING, 'none')}"
 
 
+_SLOW = {
+    "tests/config/test_serving.py",
+    "tests/journeys/test_links_that_hold.py",
+    "tests/mfa/flows/test_backup.py",
+    "tests/promises/test_compose.py",
+    "tests/promises/test_fuzzed_api.py",
+    "tests/promises/test_services.py",
+    "tests/promises/test_tutorial.py",
+}
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On SQLite, what PostgreSQL's run has said already is not said again."""
+    """Mark what is slow; on SQLite, what PostgreSQL's run has said already is not said again."""
+    for item in items:
+        path = item.path.relative_to(config.rootpath).as_posix()
+        if path.startswith("tests/faults/") or path in _SLOW:
+            item.add_marker(pytest.mark.slow)
     if chosen_database() != "sqlite":
         return
     left_out = [item for item in items if _says_the_same_on_any_database(item)]
