@@ -13,6 +13,11 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import zxingcpp
+
+# A phone looks for QR codes; asked for every kind, the decoder now and then sees another one in the pattern.
+QR_ALONE = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+
 
 class NotScannable(Exception):
     """The picture holds no QR code, more than one, or a text that an authenticator app would refuse."""
@@ -75,11 +80,10 @@ class SoftAuthenticator:
 
 def read_qr(picture: bytes) -> str:
     """The text of the one QR code in a picture; raises NotScannable."""
-    import zxingcpp
     from PIL import Image
 
     image = Image.open(io.BytesIO(picture)).convert("L")
-    found = zxingcpp.read_barcodes(image)
+    found = zxingcpp.read_barcodes(image, formats=QR_ALONE)
     if len(found) != 1 or "QR" not in str(found[0].format):
         raise NotScannable(f"{len(found)} codes")
     return str(found[0].text)
