@@ -17,7 +17,7 @@ from PIL import Image
 
 from demo import terminal
 from mfa.primitives import qr_code
-from tests.support.soft_authenticator import QR_ALONE
+from tests.support.soft_authenticator import qr_alone
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.postgresql_only
@@ -140,5 +140,5 @@ def test_a_phone_reads_the_code_that_the_terminal_shows(size: int) -> None:
         for column, block in enumerate(line):
             screen.putpixel((column, 2 * row), 255 if block in "█▀" else 0)
             screen.putpixel((column, 2 * row + 1), 255 if block in "█▄" else 0)
-    found = zxingcpp.read_barcodes(screen.resize((screen.width * 6, screen.height * 6)), formats=QR_ALONE)
+    found = zxingcpp.read_barcodes(screen.resize((screen.width * 6, screen.height * 6)), formats=qr_alone())
     assert [code.text for code in found] == [text]

@@ -15,9 +15,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import zxingcpp
 
-# A phone looks for QR codes; asked for every kind, the decoder now and then sees another one in the pattern.
-QR_ALONE = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
-
 
 class NotScannable(Exception):
     """The picture holds no QR code, more than one, or a text that an authenticator app would refuse."""
@@ -78,12 +75,17 @@ class SoftAuthenticator:
         return next(text for number in range(10**self.digits) if (text := str(number).zfill(self.digits)) not in near)
 
 
+def qr_alone() -> zxingcpp.BarcodeFormats:
+    """What a phone looks for. Asked for every kind of code, the decoder now and then sees another in the pattern."""
+    return zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+
+
 def read_qr(picture: bytes) -> str:
     """The text of the one QR code in a picture; raises NotScannable."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(picture)).convert("L")
-    found = zxingcpp.read_barcodes(image, formats=QR_ALONE)
+    found = zxingcpp.read_barcodes(image, formats=qr_alone())
     if len(found) != 1 or "QR" not in str(found[0].format):
         raise NotScannable(f"{len(found)} codes")
     return str(found[0].text)

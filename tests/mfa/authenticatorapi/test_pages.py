@@ -16,7 +16,7 @@ from PIL import Image
 from pytest_django import Settings
 
 from mfa.primitives import totp
-from tests.support.soft_authenticator import QR_ALONE
+from tests.support.soft_authenticator import qr_alone
 
 TEXT = "12345678BXYT"
 BASE32 = "JBSWY3DPEHPK3PXP"
@@ -54,7 +54,7 @@ class Picture(HTMLParser):
 
 
 def scanned(picture: bytes) -> str:
-    [found] = zxingcpp.read_barcodes(Image.open(io.BytesIO(picture)), formats=QR_ALONE)
+    [found] = zxingcpp.read_barcodes(Image.open(io.BytesIO(picture)), formats=qr_alone())
     return found.text
 
 

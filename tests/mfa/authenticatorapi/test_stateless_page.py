@@ -13,7 +13,7 @@ from django.test import Client
 from PIL import Image
 
 from mfa.primitives import totp
-from tests.support.soft_authenticator import QR_ALONE
+from tests.support.soft_authenticator import qr_alone
 
 PAIR = {"pair": "1", "pair-app_name": "Example Ltd", "pair-app_info": "ada@example.com"}
 
@@ -21,7 +21,7 @@ PAIR = {"pair": "1", "pair-app_name": "Example Ltd", "pair-app_info": "ada@examp
 def scanned(html: str) -> str:
     encoded = re.search(r'src="data:image/png;base64,([^"]+)"', html)
     assert encoded
-    [found] = zxingcpp.read_barcodes(Image.open(io.BytesIO(base64.b64decode(encoded[1]))), formats=QR_ALONE)
+    [found] = zxingcpp.read_barcodes(Image.open(io.BytesIO(base64.b64decode(encoded[1]))), formats=qr_alone())
     return found.text
 
 

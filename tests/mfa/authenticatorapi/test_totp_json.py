@@ -14,7 +14,7 @@ from django.test import Client
 from PIL import Image
 
 from mfa.primitives import totp
-from tests.support.soft_authenticator import QR_ALONE
+from tests.support.soft_authenticator import qr_alone
 
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # RFC 6238, appendix B
 URI = f"otpauth://totp/Example:ada%40example.com?secret={SECRET}&issuer=Example&algorithm=SHA1&digits=6&period=30"
@@ -26,7 +26,7 @@ def post(client: Client, call: str, given: Any, **headers: str) -> Any:
 
 
 def scanned(picture: bytes) -> str:
-    [found] = zxingcpp.read_barcodes(Image.open(io.BytesIO(picture)), formats=QR_ALONE)
+    [found] = zxingcpp.read_barcodes(Image.open(io.BytesIO(picture)), formats=qr_alone())
     return found.text
 
 
