@@ -1,7 +1,7 @@
 # Three images from one file: `build` (packages and static files), `server` (what runs), `bench` (the load generator).
-# `docker buildx imagetools inspect python:3.11.14-slim-bookworm` prints the digest that a deployment pins beside the tag.
+# The base is pinned by the digest of its multi-platform index: `docker buildx imagetools inspect python:3.11.14-slim-bookworm`.
 
-FROM python:3.11.14-slim-bookworm AS build
+FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/stepward
 COPY requirements/runtime.txt /tmp/runtime.txt
@@ -29,7 +29,7 @@ ENV PATH=/opt/stepward/bin:$PATH PYTHONUNBUFFERED=1
 USER 10001:10001
 CMD ["python", "-m", "bench"]
 
-FROM python:3.11.14-slim-bookworm AS server
+FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d AS server
 RUN groupadd --gid 10001 stepward \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin stepward
 COPY --from=build /opt/stepward /opt/stepward
