@@ -6,10 +6,14 @@ import traceback
 from types import TracebackType
 from typing import Any
 
-import structlog
 from django.core.signals import got_request_exception
 from django.http import HttpRequest
-from structlog.typing import EventDict, WrappedLogger
+
+from identity.primitives.imports import absent
+
+with absent("rich", "greenlet", "better_exceptions"):  # 4 MB for coloured tracebacks, where they are installed.
+    import structlog
+    from structlog.typing import EventDict, WrappedLogger
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,

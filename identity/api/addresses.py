@@ -2,7 +2,6 @@
 
 from django.conf import settings
 from django.http import HttpRequest
-from python_ipware import IpWare
 
 
 def client_address(request: HttpRequest) -> str:
@@ -17,6 +16,8 @@ def client_address(request: HttpRequest) -> str:
     entries = [entry.strip() for entry in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if entry.strip()]
     address = direct
     if len(entries) >= settings.TRUSTED_PROXIES:
+        from python_ipware import IpWare  # Only who stands behind a proxy needs it.
+
         parsed = IpWare().get_client_ip({"HTTP_X_FORWARDED_FOR": entries[-settings.TRUSTED_PROXIES]})[0]
         address = str(parsed) if parsed else direct
     request.META["stepward.address"] = address

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import redis
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
@@ -68,6 +67,8 @@ def _cache() -> bool:
 def _broker() -> bool:
     if not settings.REDIS_URL:
         return True
+    import redis
+
     with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1) as broker:
         return bool(broker.ping())
 

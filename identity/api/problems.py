@@ -5,10 +5,8 @@ import sys
 from http import HTTPStatus
 from typing import Any
 
-import kombu.exceptions
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -64,18 +62,23 @@ def unavailable(exception: BaseException | None) -> HttpResponse | None:
     if isinstance(exception, Overloaded):
         metrics.UNAVAILABLE.labels("hash_queue").inc()
         return problem(503, "Too many sign-ins at once.", retry_after=exception.retry_after)
-    for kinds, part in _AWAY.items():
-        if isinstance(exception, kinds):
-            metrics.UNAVAILABLE.labels(part).inc()
-            return problem(503, f"The {part} does not answer.", retry_after=_RETRY_AFTER)
-    return None
+    if isinstance(exception, (OperationalError, InterfaceError)):
+        part = "database"
+    elif exception is not None and _is_of_the_broker(exception):
+        part = "broker"
+    else:
+        return None
+    metrics.UNAVAILABLE.labels(part).inc()
+    return problem(503, f"The {part} does not answer.", retry_after=_RETRY_AFTER)
 
 
 _RETRY_AFTER = 5  # seconds
-_AWAY: dict[tuple[type[Exception], ...], str] = {
-    (OperationalError, InterfaceError): "database",
-    (RedisError, kombu.exceptions.OperationalError): "broker",
-}
+_BROKER_ERRORS = {("redis.exceptions", "RedisError"), ("kombu.exceptions", "OperationalError")}
+
+
+def _is_of_the_broker(exception: BaseException) -> bool:
+    """By name: an installation without Redis loads neither library."""
+    return any((kind.__module__, kind.__name__) in _BROKER_ERRORS for kind in type(exception).__mro__)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

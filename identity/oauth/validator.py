@@ -10,14 +10,17 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
-from identity import conf
+from identity import conf, rows
 from identity.models import AccessToken, Client, RefreshToken, Session
 from identity.oauth import claims
 from identity.oauth.scopes import granted
+from identity.primitives.imports import on_first_use
+
+with on_first_use("requests", "urllib3"):  # 5 MB for asking other servers, which nobody does here.
+    from oauth2_provider.oauth2_validators import OAuth2Validator
 
 
 def checksum(token: str) -> str:
@@ -71,28 +74,30 @@ class StepwardValidator(OAuth2Validator):
                 raise errors.InvalidGrantError(request=request)
             if old is not None and not self._is_going_on(session, now):
                 raise errors.InvalidGrantError(request=request)
-            access = AccessToken.objects.create(
-                user=request.user,
-                application=request.client,
-                session=session,
-                token="",
-                token_checksum=checksum(token["access_token"]),
-                jti=request.jti,
-                expires=now + timedelta(seconds=token["expires_in"]),
-                scope=token["scope"],
-            )
-            if "refresh_token" in token and session is not None:
-                RefreshToken.objects.create(
+            if session is None:
+                # A client's own token. A person's is not kept: its signature and its session say what it is worth.
+                AccessToken.objects.create(
+                    application=request.client,
+                    token="",
+                    token_checksum=checksum(token["access_token"]),
+                    jti=request.jti,
+                    expires=now + timedelta(seconds=token["expires_in"]),
+                    scope=token["scope"],
+                )
+            elif "refresh_token" in token:
+                refresh = RefreshToken(
                     user=request.user,
                     application=request.client,
                     session=session,
                     token="",
                     token_checksum=checksum(token["refresh_token"]),
                     token_family=session.pk,
-                    access_token=access,
                     scope=getattr(request, "family_scope", token["scope"]),
                     expires=now + timedelta(seconds=conf.refresh_token_lifetime()),
+                    created=now,
+                    updated=now,
                 )
+                rows.insert(refresh)
 
     def validate_refresh_token(
         self, refresh_token: str, client: Client, request: Request, *args: Any, **kwargs: Any

@@ -22,10 +22,6 @@ from time import monotonic
 from typing import Final
 
 from django.conf import settings
-from limits import RateLimitItemPerMinute
-from limits.storage import RedisStorage
-from limits.strategies import MovingWindowRateLimiter
-from redis import RedisError
 
 WRONG_PINS: Final = 10
 WINDOW: Final = 60
@@ -44,6 +40,8 @@ _making = threading.Lock()
 def counted(digest: bytes, evaluate: Evaluate, *, now: float) -> Verdict:
     """What `evaluate()` finds, a None being counted as a wrong PIN at `now`; (None, seconds) while the secret rests."""
     if settings.REDIS_URL:
+        from redis import RedisError
+
         shared = _shared(settings.REDIS_URL)
         if shared.is_reachable:
             try:
@@ -67,6 +65,10 @@ class SharedCount:
     """
 
     def __init__(self, url: str) -> None:
+        from limits import RateLimitItemPerMinute
+        from limits.storage import RedisStorage
+        from limits.strategies import MovingWindowRateLimiter
+
         storage = RedisStorage(url, socket_timeout=_REDIS_TIMEOUT, socket_connect_timeout=_REDIS_TIMEOUT)
         self._limiter = MovingWindowRateLimiter(storage)
         self._item = RateLimitItemPerMinute(WRONG_PINS, namespace="stepward.wrong_pins")
