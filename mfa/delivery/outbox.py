@@ -20,6 +20,7 @@ from identity.models import User
 from mfa import secret_store
 from mfa.delivery import gateways
 from mfa.delivery.lease import LEASE, kept
+from mfa.delivery.places import place
 from mfa.models.delivery import Delivery, DeliveryState
 
 log = structlog.get_logger("stepward.delivery")
@@ -100,7 +101,18 @@ def take_due(now: datetime, *, at_most: int = 200) -> dict[uuid.UUID, bool]:
 
 
 def hand_over(delivery_id: uuid.UUID, now: datetime) -> None:
-    """Send one message, if nobody else is sending it. A gateway's refusal is written to the row, never raised."""
+    """Send one message, if nobody else is sending it. A gateway's refusal is written to the row, never raised.
+
+    Where the gateway hangs for others already the row stays as it is; a sweep brings it again.
+    """
+    kind = _waiting(delivery_id).values_list("kind", flat=True).first()
+    if kind is not None:
+        with place(kind) as free:
+            if free:
+                _hand_over(delivery_id, now)
+
+
+def _hand_over(delivery_id: uuid.UUID, now: datetime) -> None:
     started = time.monotonic()
 
     def clock() -> datetime:

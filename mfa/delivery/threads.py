@@ -23,11 +23,12 @@ class _Process:
     """What this process has running. The threads are started by the first message.
 
     Codes and notices have threads of their own: people wait for a code, and a hundred notices must not stand before it.
+    There are more of them than `places` lets one gateway have.
     They end with the process, after the message they are busy with.
     """
 
     def __init__(self) -> None:
-        self.codes = ThreadPoolExecutor(max_workers=3, thread_name_prefix="deliver-code")
+        self.codes = ThreadPoolExecutor(max_workers=8, thread_name_prefix="deliver-code")
         self.notices = ThreadPoolExecutor(max_workers=1, thread_name_prefix="deliver-notice")
         self.under_way: dict[UUID, Future[None]] = {}
         self.sweeper: threading.Thread | None = None

@@ -114,7 +114,7 @@ def worker_command() -> list[str]:
     """One process with threads: what it does is waiting for gateways."""
     return [
         *(sys.executable, "-m", "celery", "--app", "config.celery", "--quiet", "worker", "--pool", "threads"),
-        *("--concurrency", "4", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"),
+        *("--concurrency", "8", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"),
     ]
 
 

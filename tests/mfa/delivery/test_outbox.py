@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -14,7 +15,7 @@ from pytest_django import Settings
 from structlog.testing import capture_logs
 
 from identity.models import User
-from mfa.delivery import gateways, lease, outbox
+from mfa.delivery import gateways, lease, outbox, places
 from mfa.flows import deliveries
 from mfa.models import Delivery
 from mfa.models.authenticator import Kind
@@ -157,7 +158,7 @@ def test_a_message_that_waited_for_a_thread_is_judged_by_the_time_it_is_then(use
     blocked = threading.Event()
     from mfa.delivery import threads
 
-    busy = [threads._process.codes.submit(blocked.wait) for _ in range(3)]
+    busy = [threads._process.codes.submit(blocked.wait) for _ in range(8)]
     threads.submit(row.pk, now, urgent=True)
     time.sleep(0.3)
     blocked.set()
@@ -165,6 +166,36 @@ def test_a_message_that_waited_for_a_thread_is_judged_by_the_time_it_is_then(use
     assert deliveries.wait(row.pk) is HandOver.FAILED
     row.refresh_from_db()
     assert row.state == DeliveryState.EXPIRED
+
+
+def test_a_gateway_that_hangs_keeps_no_thread_from_the_other(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "HANGS_AFTER", 0.2)
+    with ExitStack() as stack:
+        for _ in range(places.PLACES):
+            assert stack.enter_context(places.place(Kind.EMAIL))
+        hanging = put(user, seconds=60)
+        began = time.monotonic()
+        outbox.hand_over(hanging.pk, NOON)  # Waits until the oldest is old enough to be said to hang,
+        assert 0.1 < time.monotonic() - began < 2
+        outbox.hand_over(hanging.pk, NOON)  # and then no longer.
+        hanging.refresh_from_db()
+        assert (hanging.state, hanging.attempts, hanging.lease) == (DeliveryState.WAITING, 0, None)
+        with places.place(Kind.SMS) as free:
+            assert free
+    outbox.hand_over(hanging.pk, NOON)
+    hanging.refresh_from_db()
+    assert hanging.state == DeliveryState.SENT
+
+
+def test_who_finds_a_gateway_busy_waits_for_a_place(user: User) -> None:
+    row = put(user, seconds=60)
+    with ExitStack() as stack:
+        for _ in range(places.PLACES):
+            stack.enter_context(places.place(Kind.EMAIL))
+        threading.Timer(0.3, stack.pop_all().close).start()
+        outbox.hand_over(row.pk, NOON)
+    row.refresh_from_db()
+    assert row.state == DeliveryState.SENT
 
 
 def test_a_cancelled_message_is_not_sent(user: User) -> None:
