@@ -1,7 +1,7 @@
 """QR codes, drawn here: a picture of a secret is never asked of a third party.
 
-segno encodes the text; this module only paints its matrix. Written straight into a one-bit PNG a symbol costs about
-2 ms of processor time; segno's own search for the best of the eight masks alone costs 6 ms (`docs/decisions/0020`).
+segno encodes the text; this module only paints its matrix. The mask is given, since segno's search for the best of the
+eight alone costs three times what all the rest does (`docs/decisions/0020`, with figures).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 import struct
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 SMALLEST, LARGEST = 100, 1000
@@ -24,7 +25,8 @@ _MASK: Final = 2
 _COMFORTABLE_MODULE: Final = 3
 """From this many pixels a module, telephones read a screen with ease, and level M's redundancy is worth its room."""
 
-_MODULE_TO_BIT: Final = bytes.maketrans(b"\x00\x01", b"10")  # In a PNG's grey scale 1 is white; in a symbol 1 is dark.
+_AS_ABOVE: Final = b"\x02"
+"""PNG's filter "Up": each byte of the row is its difference from the one above. RFC 2083, section 6.4."""
 
 Matrix = Sequence[bytearray]
 
@@ -42,16 +44,19 @@ def png(text: str, size: int = 300) -> bytes:
     Raises DoesNotFit where the text has no room, and ValueError for a size that is not 100 to 1000.
     """
     matrix, scale = _fitting(text, size)
-    margin = (size - len(matrix) * scale) // 2
-    padding = size - len(matrix) * scale - margin
+    left = (size - len(matrix) * scale) // 2
+    right = size - len(matrix) * scale - left
+    # Zeros alone: the same row again, at next to no cost for the compressor.
+    again = _AS_ABOVE + bytes(-(-size // 8))
     white = b"\x00" + _packed(b"1" * size)
-    rows = [white] * margin
+    rows = [white, again * (left - 1)]
     for modules in matrix:
-        bits = b"".join(bit * scale for bit in _bits(modules))
-        rows += [b"\x00" + _packed(b"1" * margin + bits + b"1" * padding)] * scale
-    rows += [white] * padding
+        # In a PNG's grey scale 1 is white; in a symbol 1 is dark.
+        bits = bytes(modules).replace(b"\x00", b"1" * scale).replace(b"\x01", b"0" * scale)
+        rows += [b"\x00", _packed(b"1" * left + bits + b"1" * right), again * (scale - 1)]
+    rows += [white, again * (right - 1)]
     header = struct.pack(">IIBBBBB", size, size, 1, 0, 0, 0, 0)  # one bit, grey scale, no interlace
-    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows), 6)), (b"IEND", b"")
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows), 1)), (b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
 
 
@@ -78,33 +83,39 @@ def _fitting(text: str, size: int) -> tuple[Matrix, int]:
     """
     if not SMALLEST <= size <= LARGEST:
         raise ValueError(f"a QR code is {SMALLEST} to {LARGEST} pixels wide")
-    matrix, scale = _symbol(text, "M", size)
-    if scale < _COMFORTABLE_MODULE:
-        coarser, wider = _symbol(text, "L", size)
-        if wider > scale:
-            matrix, scale = coarser, wider
+    length = len(text.encode())
+    level, scale = "M", _scale(length, "M", size)
+    if scale < _COMFORTABLE_MODULE and _scale(length, "L", size) > scale:
+        level, scale = "L", _scale(length, "L", size)
     if not scale:
         raise DoesNotFit
-    return matrix, scale
+    return _symbol(text, level), scale
 
 
-def _symbol(text: str, level: str, size: int) -> tuple[Matrix, int]:
-    """The symbol at this level, and how many whole pixels a module may have: 0 where there is no such symbol."""
-    import segno  # Only who draws pays for it: 6 MB in each process.
+def _scale(length: int, level: str, size: int) -> int:
+    """How many whole pixels a module may have; 0 where there is no such symbol."""
+    edge = _edge(length, level)
+    return size // (edge + 2 * QUIET_ZONE) if edge else 0
+
+
+@lru_cache(maxsize=1024)
+def _edge(length: int, level: str) -> int:
+    """Modules of a symbol of so many bytes: nothing else decides it. 0 where the largest symbol has no room."""
+    import segno
 
     try:
-        symbol = segno.make_qr(
-            text, error=level, boost_error=False, mask=_MASK, mode="byte", encoding="utf-8", eci=False
-        )
+        return len(_symbol("x" * length, level))
     except segno.DataOverflowError:
-        return (), 0
-    matrix: Matrix = symbol.matrix
-    return matrix, size // (len(matrix) + 2 * QUIET_ZONE)
+        return 0
 
 
-def _bits(modules: bytearray) -> list[bytes]:
-    bits = bytes(modules).translate(_MODULE_TO_BIT)
-    return [bits[i : i + 1] for i in range(len(bits))]
+def _symbol(text: str, level: str) -> Matrix:
+    import segno  # Only who draws pays for it: 6 MB in each process.
+
+    matrix: Matrix = segno.make_qr(
+        text, error=level, boost_error=False, mask=_MASK, mode="byte", encoding="utf-8", eci=False
+    ).matrix
+    return matrix
 
 
 def _packed(bits: bytes) -> bytes:

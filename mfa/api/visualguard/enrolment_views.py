@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -29,6 +29,9 @@ from mfa.verifiers.totp import enrolment_secret
 
 _SMALLEST, _LARGEST, _USUAL = 100, 1000, 300
 _FRESH_SECONDS = 600
+_CUT_NAME = 16  # Even of characters that a URI writes as twelve, these have room at 100 pixels.
+
+_Picture = TypeVar("_Picture", bytes, str)
 
 # The original's enrolment status of each refusal, its HTTP status, and a sentence for the developer who reads it.
 _REFUSALS: dict[EnrolmentRefusal, tuple[int, int | None, str]] = {
@@ -111,8 +114,8 @@ class QrImageView(EnrolmentView):
         if isinstance(begun, EnrolmentRefusal):
             return begun
         if _prefers(request, "image/svg+xml", over="image/png"):
-            return HttpResponse(qr_code.svg(_uri(begun), size), content_type="image/svg+xml")
-        return HttpResponse(qr_code.png(_uri(begun), size), content_type="image/png")
+            return HttpResponse(_drawn(qr_code.svg, begun, size), content_type="image/svg+xml")
+        return HttpResponse(_drawn(qr_code.png, begun, size), content_type="image/png")
 
 
 class QrBytesView(EnrolmentView):
@@ -132,7 +135,7 @@ class QrBytesView(EnrolmentView):
         begun = enrolment.begin_app(found, origin_of(request), timezone.now())
         if isinstance(begun, EnrolmentRefusal):
             return begun
-        png = qr_code.png(_uri(begun), size)
+        png = _drawn(qr_code.png, begun, size)
         if _prefers(request, "application/octet-stream", over="application/json"):
             return HttpResponse(png, content_type="application/octet-stream")
         return _json(base64.b64encode(png).decode())
@@ -248,12 +251,21 @@ def _step_up(error: str, sentence: str) -> HttpResponse:
     return response
 
 
-def _uri(begun: Enrolment) -> str:
-    return _uri_of(enrolment_secret(begun), begun.request)
+def _drawn(draw: Callable[[str, int], _Picture], begun: Enrolment, size: int) -> _Picture:
+    """The picture of the enrolment's URI. On a small one a very long name is cut: the app only shows it."""
+    secret = enrolment_secret(begun)
+    try:
+        return draw(_uri_of(secret, begun.request), size)
+    except qr_code.DoesNotFit:
+        try:
+            return draw(_uri_of(secret, begun.request, longest=_CUT_NAME), size)
+        except qr_code.DoesNotFit:
+            raise _Malformed(problem(400, "The QR code has no room at this size. Ask for a larger one.")) from None
 
 
-def _uri_of(secret: bytes, found: AuthenticationRequest) -> str:
-    return provisioning_uri.provisioning_uri(secret, issuer=conf.issuer(), account=found.user.username)
+def _uri_of(secret: bytes, found: AuthenticationRequest, *, longest: int | None = None) -> str:
+    account = found.user.username[:longest]
+    return provisioning_uri.provisioning_uri(secret, issuer=conf.issuer(), account=account)
 
 
 def _size(given: Parameters) -> int:
