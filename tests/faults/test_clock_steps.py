@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.faults.private import client_of, provisioned, with_apps
@@ -40,6 +41,21 @@ def test_no_code_is_accepted_twice_when_a_clock_jumps(jump: int, tmp_path: Path)
             for server in (wrong, true):
                 client = client_of(server, "p1")
                 assert client.code_step(client.password_step(), there).status == WRONG_CODE
+            # Once true time has caught up with what was spent, the phone's codes are taken again, and nobody did anything.
+            caught_up = max(jump, 0) + 35
+            (tmp_path / "later").write_text(str(caught_up))
+            moved = {**stepped, "STEPWARD_TEST_CLOCK": str(tmp_path / "later")}
+            with serve(url, tmp_path, environment=moved) as later:
+                time.sleep(0.5)
+                client = client_of(later, "p1")
+                code = phones["p1"].code(time.time() + caught_up)
+                assert client.code_step(client.password_step(), code).status == SUCCESS
+            assert not [server for server in (true, wrong, later) if '"unhandled"' in server.log_text()]
+        with psycopg.connect(url) as connection:
+            told = connection.execute(
+                "SELECT username FROM identity_auditevent WHERE event = 'sign_in.completed' AND outcome = 'success'"
+            ).fetchall()
+    assert sorted(name for (name,) in told) == ["p0", "p1", "p1"], "the trail tells of each acceptance, once"
 
 
 def test_a_server_whose_clock_is_far_from_the_databases_does_not_start(tmp_path: Path) -> None:
