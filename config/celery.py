@@ -39,6 +39,8 @@ app.conf.update(
     beat_schedule={
         # A sweep that waited longer than the next one is due has nothing to add.
         "sweep": {"task": "stepward.sweep", "schedule": 2.0, "options": {"expires": 2.0}},
+        # A rotation whose worker was killed is gone on with; where none runs, this asks one small table.
+        "reseal": {"task": "stepward.reseal", "schedule": 10.0, "options": {"expires": 10.0}},
     },
 )
 app.autodiscover_tasks(["mfa"])
@@ -54,11 +56,10 @@ def sweep() -> None:
 
 @app.task(name="stepward.reseal")  # type: ignore[untyped-decorator]
 def reseal() -> None:
-    """One batch of a key rotation; a full one asks for the next."""
+    """A few seconds of a key rotation that was begun; where more is left, it asks for the next."""
     from mfa.flows import rotation
 
-    rotation.reseal_own_keys()
-    if rotation.reseal_batch() == rotation.BATCH:
+    if rotation.go_on(timezone.now(), seconds=5.0):
         reseal.apply_async(retry=False)
 
 

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -116,6 +117,11 @@ def reseal_all() -> int:
             fresh = sealing.seal(_open(row), keys, _place(row.slot))
             count += SealedKey.objects.filter(pk=row.pk, sealed=sealed).update(sealed=fresh)
     return count
+
+
+def own_keys_by_kid() -> dict[str, int]:
+    """How many of the installation's own keys each key of MFA_SECRET_KEYS seals."""
+    return Counter(sealing.key_id(bytes(sealed)) for sealed in SealedKey.objects.values_list("sealed", flat=True))
 
 
 def _keys(now: datetime) -> _Held:

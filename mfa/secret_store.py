@@ -38,9 +38,8 @@ def shred(user: User) -> None:
 
 
 def reseal(user: User, key: DataKey) -> None:
-    """Seal the data key anew under the first of MFA_SECRET_KEYS; what it sealed stays as it is."""
+    """Seal the data key anew under the first of MFA_SECRET_KEYS; the caller saves it. What it sealed stays as it is."""
     key.sealed, key.sealed_under = _wrap(user, _unwrap(user, key))
-    key.save(update_fields=["sealed", "sealed_under"])
 
 
 def _data_key(user: User) -> bytes:

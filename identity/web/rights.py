@@ -16,6 +16,7 @@ class Right(StrEnum):
     RESET_MFA = "reset_mfa"
     MANAGE_PEOPLE = "manage_people"
     CONFIGURE = "configure"
+    ROTATE_KEYS = "rotate_keys"
 
 
 LEAST_ROLE: dict[Right, AdminRole] = {
@@ -24,6 +25,7 @@ LEAST_ROLE: dict[Right, AdminRole] = {
     Right.RESET_MFA: AdminRole.HELPDESK,
     Right.MANAGE_PEOPLE: AdminRole.ADMINISTRATOR,
     Right.CONFIGURE: AdminRole.ADMINISTRATOR,
+    Right.ROTATE_KEYS: AdminRole.OWNER,
 }
 _ON_PEOPLE = {Right.UNLOCK, Right.RESET_MFA, Right.MANAGE_PEOPLE}
 

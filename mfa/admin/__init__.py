@@ -1,5 +1,5 @@
-"""The panel's pages about people, their authenticators and the MFA policies."""
+"""The panel's pages about people, their authenticators, the MFA policies and the keys."""
 
-from mfa.admin import policies, users
+from mfa.admin import keys, policies, users
 
-__all__ = ["policies", "users"]
+__all__ = ["keys", "policies", "users"]

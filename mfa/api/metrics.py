@@ -14,9 +14,11 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from identity import metrics
 from identity.api.problems import problem
-from mfa.models import Authenticator, DataKey, Delivery
+from mfa.flows import rotation
+from mfa.models import Authenticator, Delivery, KeyRotation
+from mfa.models.key_rotation import RotationState
 
-# Counting every data key reads an index from end to end; once a minute is enough for a rotation's progress.
+# Counting reads a table from end to end; once a minute is enough.
 _COUNTED_FOR = 60  # seconds
 
 
@@ -67,17 +69,36 @@ class _Database(Collector):
             counted = _count()
             cache.set("stepward:metrics", counted, _COUNTED_FOR)
         keys = GaugeMetricFamily("stepward_data_keys", "Data keys, by the key that seals them.", labels=["kid"])
-        for kid, count in counted["data_keys"]:
+        data_keys = rotation.counts()
+        for kid, count in data_keys["by_kid"].items():
             keys.add_metric([kid], count)
         held = GaugeMetricFamily("stepward_authenticators", "Confirmed authenticators, by kind.", labels=["kind"])
         for kind, count in counted["authenticators"]:
             held.add_metric([{1: "SMS", 2: "Email", 4: "App"}[kind]], count)
         yield keys
+        yield GaugeMetricFamily(
+            "stepward_data_keys_left", "Data keys not yet under the first of MFA_SECRET_KEYS.", value=data_keys["left"]
+        )
         yield held
+        yield from _rotation()
+
+
+def _rotation() -> Iterator[GaugeMetricFamily]:
+    """The running rotation, or zeros: two numbers that tell how far it is and when it began."""
+    running = KeyRotation.objects.filter(state=RotationState.RUNNING).first()
+    yield GaugeMetricFamily(
+        "stepward_rotation_resealed",
+        "Data keys that the running rotation has sealed anew.",
+        value=running.resealed if running else 0,
+    )
+    yield GaugeMetricFamily(
+        "stepward_rotation_begun_timestamp_seconds",
+        "When the running rotation began, seconds since 1970; 0: none runs.",
+        value=running.begun_at.timestamp() if running else 0,
+    )
 
 
 def _count() -> dict[str, list[tuple[str | int, int]]]:
     return {
-        "data_keys": list(DataKey.objects.values_list("sealed_under").annotate(Count("pk")).order_by()),
         "authenticators": list(Authenticator.objects.values_list("kind").annotate(Count("pk")).order_by()),
     }

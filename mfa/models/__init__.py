@@ -6,6 +6,7 @@ from mfa.models.challenge import Challenge
 from mfa.models.data_key import DataKey
 from mfa.models.delivery import Delivery, SendingBudget
 from mfa.models.invitation import Invitation
+from mfa.models.key_rotation import KeyRotation
 from mfa.models.password_reset import PasswordReset
 from mfa.models.policy import MfaPolicy
 from mfa.models.recovery_code import RecoveryCode, RecoveryCodeSet
@@ -19,6 +20,7 @@ __all__ = [
     "Delivery",
     "Enrolment",
     "Invitation",
+    "KeyRotation",
     "MfaPolicy",
     "PasswordReset",
     "RecoveryCode",

@@ -21,6 +21,7 @@ _NAMES = {
     "MfaPolicy": "MFA policies",
     "Installation": "Rules about passwords and lockout",
     "AuditEvent": "Audit trail",
+    "KeyRotation": "Keys",
 }
 
 

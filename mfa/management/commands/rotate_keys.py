@@ -4,10 +4,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from mfa.flows import rotation
+from mfa.models import KeyRotation
 
 
 class Command(BaseCommand):
@@ -20,34 +21,32 @@ class Command(BaseCommand):
             "--signing", action="store_true", help="make a new signing key instead; it signs in an hour"
         )
         parser.add_argument("--batch", type=int, default=rotation.BATCH, help="rows a transaction (%(default)s)")
-        parser.add_argument("--in-background", action="store_true", help="leave it to the Celery worker")
+        parser.add_argument("--in-background", action="store_true", help="begin it, and leave it to the server")
+        parser.add_argument("--reason", default="", help="kept in the audit trail")
 
     def handle(self, *args: object, **options: Any) -> None:
         if options["signing"]:
             key = rotation.rotate_signing_key(timezone.now())
             self.stdout.write(f"{key.kid} is published and signs from {key.signs_from:%Y-%m-%d %H:%M} UTC.")
+            return
+        begun = rotation.begin(timezone.now(), reason=options["reason"][:200])
+        if begun is None:
+            first = next(iter(settings.MFA_SECRET_KEYS))
+            self.stdout.write(f"Everything is sealed under {first} already. 0 are left.")
         elif options["in_background"]:
-            self._in_background()
+            self.stdout.write(
+                f"Begun: {rotation.left()} are left. The server goes on by itself; the panel's page about keys and "
+                "stepward_data_keys_left of /metrics tell how far it is."
+            )
         else:
-            self._here(options["batch"])
+            self._here(begun, options["batch"])
 
-    def _here(self, batch: int) -> None:
-        total = rotation.left()
-        own = rotation.reseal_own_keys()
-        done = 0
-        while count := rotation.reseal_batch(batch):
-            done += count
-            self.stdout.write(f"{done} of {total}")
-        first = next(iter(settings.MFA_SECRET_KEYS))
-        self.stdout.write(f"{done} data keys and {own} of the installation's own are now sealed under {first}.")
+    def _here(self, begun: KeyRotation, batch: int) -> None:
+        """Beside the server's own worker, if there is one: neither waits for the other."""
+        while rotation.step(begun, batch):
+            begun.refresh_from_db()
+            self.stdout.write(f"{begun.resealed} of {begun.total}")
+        rotation.finish(begun, timezone.now())
+        begun.refresh_from_db()
+        self.stdout.write(f"{begun.resealed} data keys were sealed under {begun.under}.")
         self.stdout.write(f"{rotation.left()} are left.")
-
-    def _in_background(self) -> None:
-        if not settings.REDIS_URL:
-            raise CommandError("There is no worker without REDIS_URL. Leave --in-background out.")
-        from celery import current_app
-        from django.utils.module_loading import import_string
-
-        import_string(settings.CELERY_APP)
-        current_app.send_task("stepward.reseal")
-        self.stdout.write(f"{rotation.left()} data keys are left; stepward_data_keys of /metrics tells how it goes on.")

@@ -317,6 +317,7 @@ def test_only_the_panels_own_pages_are_registered() -> None:
         "identity.Client",
         "identity.Installation",
         "identity.AuditEvent",
+        "mfa.KeyRotation",
         "mfa.MfaPolicy",
     }
 

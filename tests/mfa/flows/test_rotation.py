@@ -9,11 +9,11 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from identity import secret_store as installation_keys
-from identity.models import SealedKey, User
+from identity.models import AuditEvent, SealedKey, User
 from identity.primitives.sealing import key_id
 from mfa import secret_store
-from mfa.flows import rotation
-from mfa.models import DataKey
+from mfa.flows import rotation, sweeping
+from mfa.models import DataKey, KeyRotation
 
 pytestmark = pytest.mark.django_db
 
@@ -66,6 +66,83 @@ def test_a_rotation_that_stopped_half_way_goes_on(people: list[tuple[User, bytes
     assert DataKey.objects.get(user=late).sealed_under == "new"
     assert [rotation.reseal_batch(3), rotation.reseal_batch(3), rotation.reseal_batch(3)] == [3, 1, 0]
     assert rotation.left() == 0
+
+
+def test_a_rotation_says_how_far_it_is_and_when_it_ended(people: list[tuple[User, bytes]], settings: Any) -> None:
+    settings.MFA_SECRET_KEYS = {"new": NEW, "old": OLD}
+    now = timezone.now()
+    begun = rotation.begin(now, reason="a drill")
+    assert begun is not None
+    assert rotation.begin(now) == begun, "begun twice, it is one"
+    assert rotation.go_on(now, seconds=0, batch=3), "there is more to do"
+    begun.refresh_from_db()
+    assert (begun.state, begun.total, begun.resealed, begun.leased_until) == ("running", 7, 3, None)
+    assert not rotation.go_on(now, seconds=60, batch=3)
+    begun.refresh_from_db()
+    assert (begun.state, begun.resealed) == ("finished", 7)
+    assert begun.finished_at is not None
+    assert begun.finished_at >= now
+    told = AuditEvent.objects.filter(event__startswith="keys.rotation").order_by("pk")
+    assert [event.event for event in told] == ["keys.rotation_begun", "keys.rotation_finished"]
+    assert told[0].detail == {"under": "new", "data_keys": 7, "reason": "a drill"}
+    assert rotation.begin(timezone.now()) is None, "nothing is left to do"
+
+
+def test_nothing_is_sealed_anew_before_a_rotation_is_begun(people: list[tuple[User, bytes]], settings: Any) -> None:
+    settings.MFA_SECRET_KEYS, settings.REDIS_URL = {"new": NEW, "old": OLD}, ""
+    sweeping.sweep(timezone.now())
+    assert rotation.left() == 7
+    rotation.begin(timezone.now())
+    sweeping.sweep(timezone.now())
+    assert rotation.left() == 0, "without a broker the sweep does it"
+    assert KeyRotation.objects.get().state == "finished"
+
+
+def test_whoever_works_on_it_keeps_others_off_until_his_lease_is_over(
+    people: list[tuple[User, bytes]], settings: Any
+) -> None:
+    settings.MFA_SECRET_KEYS = {"new": NEW, "old": OLD}
+    now = timezone.now()
+    rotation.begin(now)
+    KeyRotation.objects.update(leased_until=now + rotation.LEASE)
+    rotation.go_on(now, seconds=60)
+    assert rotation.left() == 7
+    rotation.go_on(now + rotation.LEASE + timedelta(seconds=1), seconds=60)
+    assert rotation.left() == 0
+
+
+def test_a_process_that_knows_another_first_key_leaves_the_rotation_alone(
+    people: list[tuple[User, bytes]], settings: Any
+) -> None:
+    settings.MFA_SECRET_KEYS = {"new": NEW, "old": OLD}
+    rotation.begin(timezone.now())
+    rotation.reseal_batch(3)
+    settings.MFA_SECRET_KEYS = {"old": OLD, "new": NEW}
+    rotation.go_on(timezone.now(), seconds=60)
+    assert DataKey.objects.filter(sealed_under="new").count() == 3
+
+
+def test_a_third_key_supersedes_a_rotation_that_has_not_ended(people: list[tuple[User, bytes]], settings: Any) -> None:
+    settings.MFA_SECRET_KEYS = {"new": NEW, "old": OLD}
+    rotation.begin(timezone.now())
+    rotation.go_on(timezone.now(), seconds=0, batch=3)
+    settings.MFA_SECRET_KEYS = {"third": secrets.token_bytes(32), "new": NEW, "old": OLD}
+    call_command("rotate_keys", verbosity=0)
+    assert list(KeyRotation.objects.order_by("pk").values_list("under", "state", "resealed")) == [
+        ("new", "superseded", 3),
+        ("third", "finished", 7),
+    ]
+    assert set(DataKey.objects.values_list("sealed_under", flat=True)) == {"third"}
+
+
+def test_a_damaged_data_key_keeps_no_other_one_back(people: list[tuple[User, bytes]], settings: Any) -> None:
+    settings.MFA_SECRET_KEYS = {"new": NEW, "old": OLD}
+    damaged = DataKey.objects.order_by("pk")[0]
+    DataKey.objects.filter(pk=damaged.pk).update(sealed=bytes(damaged.sealed)[:-1] + b"x")
+    rotation.begin(timezone.now())
+    assert not rotation.go_on(timezone.now(), seconds=60)
+    assert list(DataKey.objects.filter(sealed_under="old")) == [damaged]
+    assert KeyRotation.objects.get().state == "running", "it is not said to have ended"
 
 
 def test_a_key_taken_away_too_early_is_named_by_the_checks(people: list[tuple[User, bytes]], settings: Any) -> None:
