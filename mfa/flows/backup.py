@@ -1,14 +1,16 @@
 """Backup and restore in a form that both databases read, with the data keys apart.
 
-Two files: the database without its data keys, and the data keys alone. Old copies of the first may be kept for years,
-of the second only the newest. So who was shredded stays shredded: no backup brings back a key that the newest lacks.
-Neither file opens without MFA_SECRET_KEYS, which belong into neither.
+Two files: the database without its data keys, and the data keys with the list of who was shredded. Old copies of the
+first may be kept for years, of the second only the newest. So who was shredded stays shredded: no backup brings back a
+key that the newest file lacks, and a restore closes the accounts of the list again. What is sealed in either file opens
+only with MFA_SECRET_KEYS, which belong into neither.
 """
 
 import gzip
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -19,9 +21,12 @@ from django.core.management.color import no_style
 from django.db import connection, models, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
-from mfa.models import DataKey
+from identity.models import AuditEvent, User
+from mfa.flows import shredding
+from mfa.models import DataKey, Shredding
 
 FORMAT = 1
+_WITH_THE_KEYS: list[type[models.Model]] = [DataKey, Shredding]
 # Made anew by migrate, or worth nothing after a restore: content types, permissions, browser sessions.
 _LEFT_OUT = {"contenttypes.contenttype", "auth.permission", "auth.group", "admin.logentry", "sessions.session"}
 
@@ -38,17 +43,29 @@ def write(folder: Path, now: datetime) -> tuple[Path, Path]:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        _write(database, now, [model for model in tables() if model is not DataKey])
-        _write(keys, now, [DataKey])
+        _write(database, now, [model for model in tables() if model not in _WITH_THE_KEYS])
+        _write(keys, now, _WITH_THE_KEYS)
     return database, keys
 
 
-def read(database: Path, keys: Path) -> dict[str, int]:
-    """Fill an empty, migrated database from both files, all or nothing; rows by table. Raises CannotRestore."""
-    from identity.models import AuditEvent, User
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Rows by table, and how many accounts were closed that the backup had brought back."""
 
+    rows: dict[str, int]
+    shredded_again: int
+
+
+def read(database: Path, keys: Path, now: datetime) -> Restored:
+    """Fill an empty, migrated database from both files, all or nothing. Raises CannotRestore."""
     if User.objects.exists() or AuditEvent.objects.exists():
         raise CannotRestore("This database holds accounts. Restore into an empty one that was migrated.")
+    written, keys_written = _written_at(database), _written_at(keys)
+    if keys_written < written:
+        raise CannotRestore(
+            "The data keys are older than the database: who enrolled between the two would be shredded. "
+            "Take the newest data-keys.jsonl.gz."
+        )
     counts: dict[str, int] = {}
     with transaction.atomic():
         for model in reversed(tables()):
@@ -59,7 +76,8 @@ def read(database: Path, keys: Path) -> dict[str, int]:
         with connection.cursor() as cursor:
             for statement in connection.ops.sequence_reset_sql(no_style(), tables()):
                 cursor.execute(statement)
-    return counts
+        again = shredding.shred_again(written, now)
+    return Restored(counts, len(again))
 
 
 def tables() -> list[type[models.Model]]:
@@ -110,14 +128,20 @@ def _write_rows(file: IO[str], model: type[models.Model]) -> None:
     serializers.serialize("jsonl", rows, fields=columns, stream=file)
 
 
+def _written_at(path: Path) -> datetime:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        head = json.loads(file.readline())
+    if head.get("format") != FORMAT:
+        raise CannotRestore(f"{path.name} has another format than this version writes.")
+    if head["migrations"] != _migrations():
+        raise CannotRestore(f"{path.name} is of another version. Restore with that version, then migrate.")
+    return datetime.fromisoformat(head["at"])
+
+
 def _read(path: Path) -> dict[str, int]:
     counts: dict[str, int] = {}
     with gzip.open(path, "rt", encoding="utf-8") as file:
-        head = json.loads(file.readline())
-        if head.get("format") != FORMAT:
-            raise CannotRestore(f"{path.name} has another format than this version writes.")
-        if head["migrations"] != _migrations():
-            raise CannotRestore(f"{path.name} is of another version. Restore with that version, then migrate.")
+        file.readline()
         for row in _rows(file):
             row.save()
             label = row.object._meta.label_lower
@@ -126,8 +150,6 @@ def _read(path: Path) -> dict[str, int]:
 
 
 def _rows(file: IO[str]) -> Iterator[Any]:
-    from identity.models import User
-
     for row in serializers.deserialize("jsonl", file):
         # A data key whose person is not in the (older) database file has nothing left to open.
         if isinstance(row.object, DataKey) and not User.objects.filter(pk=row.object.pk).exists():

@@ -11,6 +11,7 @@ from mfa.models.password_reset import PasswordReset
 from mfa.models.policy import MfaPolicy
 from mfa.models.recovery_code import RecoveryCode, RecoveryCodeSet
 from mfa.models.remembered_device import RememberedDevice
+from mfa.models.shredding import Shredding
 
 __all__ = [
     "AuthenticationRequest",
@@ -27,4 +28,5 @@ __all__ = [
     "RecoveryCodeSet",
     "RememberedDevice",
     "SendingBudget",
+    "Shredding",
 ]

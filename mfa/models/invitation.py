@@ -11,7 +11,7 @@ class Invitation(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    expires_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
     spent_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:

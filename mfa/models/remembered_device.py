@@ -12,7 +12,7 @@ class RememberedDevice(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField()
     last_used_at = models.DateTimeField()
-    expires_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
     revoked_at = models.DateTimeField(null=True)
     user_agent = models.CharField(max_length=200, blank=True)
     address = models.CharField(max_length=64, blank=True)

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.private import client_of, provisioned, with_apps
 from tests.support.databases import fresh_database, manage
+from tests.support.server import Server, provision, serve
+from tests.support.soft_authenticator import SoftAuthenticator
+from tests.support.visual_guard import FACTOR_REQUIRED, SUCCESS, WRONG_PASSWORD
 
 SEAL = """
 from django.utils import timezone
@@ -28,10 +32,19 @@ for name in ("kept", "shredded"):
 from identity import secret_store as installation
 print(installation.digest("test", "x"), installation.signing_key(now).kid)
 """
-SHRED = """
+MAILBOX = """
+from django.utils import timezone
 from identity.models import User
-from mfa import secret_store
-secret_store.shred(User.objects.get(username="shredded"))
+from mfa.models import Authenticator
+now, user = timezone.now(), User.objects.get(username="p2")
+Authenticator.objects.create(user=user, kind=2, destination="p2@mail.example", created_at=now, confirmed_at=now)
+"""
+LISTED = """
+from django.utils import timezone
+from identity.models import User
+from mfa.models import Shredding
+for user in User.objects.filter(username__in=NAMES):
+    Shredding.objects.create(subject=user.subject, at=timezone.now())
 """
 LOOK = """
 from identity.models import User, AuditEvent
@@ -39,13 +52,10 @@ from mfa import secret_store
 from mfa.models import Authenticator
 for name in ("kept", "shredded"):
     user = User.objects.get(username=name)
-    row = Authenticator.objects.get(user=user)
-    try:
+    for row in Authenticator.objects.filter(user=user):
         print(secret_store.open_sealed(user, bytes(row.sealed_secret), table="mfa_authenticator", row=str(row.pk), purpose="totp"))
-    except secret_store.CannotOpen:
-        print(name, "cannot be opened")
-    print([group.name for group in user.groups.all()])
-print(AuditEvent.objects.count())
+    print(name, user.is_active, user.email, [group.name for group in user.groups.all()])
+print(AuditEvent.objects.filter(event="user.created").count())
 User.objects.create(username="after the restore")
 """
 DIGEST = """
@@ -68,19 +78,66 @@ def test_a_restored_backup_holds_everything_but_what_was_shredded_since(
     first, second, third = databases
     own_keys = manage("shell", "--no-imports", "-c", SEAL, environment=first).splitlines()[-1]
     old, _ = manage("backup", str(tmp_path / "old"), environment=first).split()
-    manage("shell", "--no-imports", "-c", SHRED, environment=first)
+    manage("shred", "shredded", "--reason", "left", environment=first)
     _, newest_keys = manage("backup", str(tmp_path / "new"), environment=first).split()
 
-    assert "identity.user: 2" in manage("restore", old, newest_keys, environment=second)
-    seen = manage("shell", "--no-imports", "-c", LOOK, environment=second)
-    assert seen.splitlines() == ["b'canary kept'", "['staff']", "shredded cannot be opened", "['staff']", "2"]
+    told = manage("restore", old, newest_keys, environment=second)
+    assert "identity.user: 2" in told
+    assert "closed again: 1" in told
+    seen = manage("shell", "--no-imports", "-c", LOOK, environment=second).splitlines()
+    assert seen == ["b'canary kept'", "kept True kept@example.org ['staff']", "shredded False  ['staff']", "2"]
     # Codes, client secrets and tokens of before are good: the installation's own keys came with the database.
     assert manage("shell", "--no-imports", "-c", DIGEST, environment=second).strip() == own_keys
 
     # With the keys of that day both open, which is why only the newest file of keys is kept.
     old_keys = str(tmp_path / "old" / "data-keys.jsonl.gz")
-    manage("restore", old, old_keys, environment=third)
+    assert "closed again" not in manage("restore", old, old_keys, environment=third)
     assert "b'canary shredded'" in manage("shell", "--no-imports", "-c", LOOK, environment=third)
+
+
+def test_keys_that_are_older_than_the_database_are_refused(databases: list[dict[str, str]], tmp_path: Path) -> None:
+    first, second, _ = databases
+    _, old_keys = manage("backup", str(tmp_path / "old"), environment=first).split()
+    manage("shell", "--no-imports", "-c", SEAL, environment=first)
+    newest, _ = manage("backup", str(tmp_path / "new"), environment=first).split()
+    with pytest.raises(AssertionError, match="The data keys are older than the database"):
+        manage("restore", newest, old_keys, environment=second)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_after_a_restore_a_shredded_person_is_out_and_everybody_else_signs_in(tmp_path: Path) -> None:
+    """Over HTTP: the same backup, the same right codes, and only the newest file of data keys makes the difference."""
+    with ExitStack() as stack:
+        first, second, control = [{"DATABASE_URL": stack.enter_context(fresh_database(tmp_path))} for _ in range(3)]
+        provision(first["DATABASE_URL"], provisioned(3))
+        phones = with_apps(first, 2)
+        manage("shell", "--no-imports", "-c", MAILBOX, environment=first)
+        old, old_keys = manage("backup", str(tmp_path / "old"), environment=first).split()
+        for name in ("p1", "p2"):
+            manage("shred", name, "--reason", "asked to be forgotten", environment=first)
+        _, newest_keys = manage("backup", str(tmp_path / "new"), environment=first).split()
+        assert "closed again: 2" in manage("restore", old, newest_keys, environment=second)
+        manage("restore", old, old_keys, environment=control)
+        # As PostgreSQL's own tools would leave it: the old rows, and the newest list beside them.
+        manage("shell", "--no-imports", "-c", f"NAMES = ['p2']\n{LISTED}", environment=control)
+        with serve(second["DATABASE_URL"], tmp_path) as server:
+            assert sign_in(server, "p0", phones) == SUCCESS
+            for name in ("p1", "p2"):
+                refused = client_of(server, name).password_step()
+                assert (refused.http_status, refused.status) == (400, WRONG_PASSWORD)
+            assert "unhandled" not in server.log_text()
+        with serve(control["DATABASE_URL"], tmp_path) as server:
+            assert sign_in(server, "p1", phones) == SUCCESS
+            assert client_of(server, "p2").password_step().status == FACTOR_REQUIRED
+        assert "Closed again: 1" in manage("shred", "--again-since", "2026-01-01T03:00", environment=control)
+        with serve(control["DATABASE_URL"], tmp_path) as server:
+            assert client_of(server, "p2").password_step().status == WRONG_PASSWORD
+
+
+def sign_in(server: Server, name: str, phones: dict[str, SoftAuthenticator]) -> int:
+    client = client_of(server, name)
+    return client.code_step(client.password_step(), phones[name].code()).status
 
 
 def test_no_file_of_a_backup_holds_a_secret_in_clear(databases: list[dict[str, str]], tmp_path: Path) -> None:
