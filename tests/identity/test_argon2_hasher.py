@@ -1,0 +1,89 @@
+"""Our hasher keeps the memory of a hash; what it writes and reads is what the library writes and reads."""
+
+import threading
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError
+from argon2.low_level import Type, ffi
+from django.contrib.auth.hashers import Argon2PasswordHasher
+
+from identity import argon2_hasher
+from identity.argon2_hasher import Argon2Hasher
+
+PASSWORDS = ["", "x", "correct horse", "é" * 512, "\U0001f600", "a\x00b"]
+
+
+@pytest.fixture(autouse=True)
+def _own_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(argon2_hasher, "_idle", [])
+
+
+@pytest.fixture(params=[True, False], ids=["own memory", "callbacks forbidden"])
+def hasher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Argon2Hasher:
+    class Forbidding:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+        def callback(self, *_: object) -> None:
+            raise MemoryError
+
+    real = ffi
+    if not request.param:
+        monkeypatch.setattr(argon2_hasher, "ffi", Forbidding())
+    return Argon2Hasher()
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_it_writes_what_the_library_writes_and_reads_what_it_wrote(hasher: Argon2Hasher, password: str) -> None:
+    library = Argon2PasswordHasher()
+    library.memory_cost, library.time_cost, library.parallelism = 8, 1, 1
+    salt = hasher.salt()
+    encoded = hasher.encode(password, salt)
+    assert encoded == library.encode(password, salt)
+    assert library.verify(password, encoded)
+    assert hasher.verify(password, encoded)
+    assert not hasher.verify(f"{password}.", encoded)
+
+
+@pytest.mark.parametrize(("memory", "rounds", "lanes", "length"), [(64, 3, 4, 16), (8, 1, 1, 64), (4096, 1, 2, 32)])
+def test_hashes_with_other_parameters_are_read(
+    hasher: Argon2Hasher, memory: int, rounds: int, lanes: int, length: int
+) -> None:
+    other = PasswordHasher(memory_cost=memory, time_cost=rounds, parallelism=lanes, hash_len=length)
+    encoded = f"argon2{other.hash('correct horse')}"
+    assert hasher.verify("correct horse", encoded)
+    assert not hasher.verify("wrong", encoded)
+
+
+def test_hashes_of_other_kinds_are_read_and_what_is_no_hash_is_refused(hasher: Argon2Hasher) -> None:
+    encoded = f"argon2{PasswordHasher(memory_cost=8, time_cost=1, parallelism=1, type=Type.I).hash('right')}"
+    assert hasher.verify("right", encoded)
+    assert not hasher.verify("wrong", encoded)
+    with pytest.raises(InvalidHashError):
+        hasher.verify("right", "argon2$argon2id$nothing")
+
+
+def test_as_many_blocks_are_made_as_hashes_at_once_and_none_is_shared() -> None:
+    hasher = Argon2Hasher()
+    right = {f"password {number}": hasher.encode(f"password {number}", hasher.salt()) for number in range(4)}
+    wrong: list[str] = []
+
+    def check(password: str, encoded: str) -> None:
+        wrong.extend(password for _ in range(50) if not hasher.verify(password, encoded))
+
+    threads = [threading.Thread(target=check, args=entry) for entry in right.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert 1 <= len(argon2_hasher._idle) <= len(threads)
+
+
+def test_nothing_of_a_hash_stays_in_its_block() -> None:
+    hasher = Argon2Hasher()
+    hasher.encode("correct horse", hasher.salt())
+    (block,) = argon2_hasher._idle
+    assert bytes(ffi.buffer(block._start)).count(0) == block.size
