@@ -19,16 +19,7 @@ PROVISIONED: dict[str, Any] = {
     "users": [{"username": "tt29", "password": "correct horse", "clients": ["*"]}],
 }
 # Heavy, and of no use to a sign-in: for gateways, other servers, documents, coloured tracebacks.
-UNUSED = (
-    "apprise",
-    "requests",
-    "urllib3",
-    "markdown",
-    "jsonschema",
-    "defusedxml",
-    "charset_normalizer",
-    "yaml.scanner",
-)
+UNUSED = ("apprise", "requests", "urllib3", "markdown", "jsonschema", "charset_normalizer", "pygments", "rich")
 # Of use where REDIS_URL is set.
 FOR_REDIS = ("celery", "kombu", "redis", "limits")
 
