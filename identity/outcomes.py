@@ -1,6 +1,6 @@
 """What identity's steps end with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -35,17 +35,38 @@ class PasswordRefusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class PasswordVerdict:
-    """The password step's own answer. `user` is there only when the password was right.
+class Admission:
+    """A counted try, and whom it is for. `number` says the how-manieth in the window it is."""
 
-    `account` is whom the name belongs to, if anybody: for the audit trail, and for nothing else.
+    keys: tuple[str, str]
+    number: int
+    limit: int
+    user_pk: int | None
+    encoded: str | None = field(repr=False)
+
+    @property
+    def one_left_after_this(self) -> bool:
+        return self.limit - self.number == 1
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordVerdict:
+    """The password step's own answer. `admission` and `encoded` are there only when the password was right.
+
+    `account` is whom the name belongs to when it was wrong, if anybody: for the audit trail, and for nothing else.
     """
 
-    user: "User | None" = None
+    admission: Admission | None = None
+    encoded: str = field(default="", repr=False)
     account: "User | None" = None
     account_locked_now: bool = False
     refusal: PasswordRefusal | None = None
     one_try_left: bool = False
+
+    @property
+    def user_pk(self) -> int | None:
+        """Whose password it is; None when it was wrong."""
+        return self.admission.user_pk if self.admission else None
 
 
 @dataclass(frozen=True, slots=True)

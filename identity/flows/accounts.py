@@ -5,9 +5,14 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
+from identity import rows
 from identity.flows import audit, lockout
 from identity.models import Client, Group, Installation, User
 from identity.outcomes import AccountState, PasswordState
+from identity.rows import Rows
+
+_USER = Rows(User, "identity_user")
+_LOCK_FOR_SIGN_IN = f"UPDATE identity_user SET last_login = %(now)s WHERE id = %(user)s RETURNING {_USER.columns}"  # noqa: S608
 
 
 def states(user: User, client: Client | None, now: datetime) -> frozenset[AccountState]:
@@ -58,6 +63,20 @@ def lock_row(user_pk: int) -> User:
     two wait for each other. `no_key`: rows that merely refer to the account are written meanwhile.
     """
     return User.objects.select_for_update(no_key=True).get(pk=user_pk)
+
+
+def lock_row_for_sign_in(user_pk: int, now: datetime) -> User:
+    """`lock_row`, with `now` noted as the last sign-in; the caller takes it back when there is none after all."""
+    row = rows.one(_LOCK_FOR_SIGN_IN, {"now": rows.instant(now), "user": user_pk})
+    user = _USER.read(row) if row else None
+    if user is None:
+        raise User.DoesNotExist
+    return user
+
+
+def take_back_sign_in(user: User, last_login: datetime | None) -> None:
+    """There was no sign-in after all: the one before it is the last again."""
+    User.objects.filter(pk=user.pk).update(last_login=last_login)
 
 
 def unlock(user: User, *, actor: User | None, reason: str, address: str, now: datetime) -> None:

@@ -7,7 +7,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from identity import metrics
+from identity import metrics, rows
 from identity.models import AuditEvent, Client, User
 
 log = structlog.get_logger("stepward.audit")
@@ -57,7 +57,7 @@ def event_of(
 
 def write(*events: AuditEvent) -> None:
     """Append events of one fact, in one statement, and log them."""
-    AuditEvent.objects.bulk_create(events)
+    rows.insert(*events)
     for event in events:
         transaction.on_commit(metrics.EVENTS.labels(event.event, event.outcome, event.reason).inc)
         log.info(

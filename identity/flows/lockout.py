@@ -6,24 +6,25 @@ compared (ATTACKS A15), on any number of processes, and names that do not exist 
 """
 
 import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import F
 
-from identity import secret_store
+from identity import rows, secret_store
 from identity.models import Installation, PasswordTries, User
+from identity.outcomes import Admission
 from identity.primitives.addresses import network_of
 
 # Past so many wrong passwords in a row, from wherever, the account waits for every network (the contract's 2.1).
 ACCOUNT_WIDE_LIMIT = 100
 _WAIT_FOR_OTHERS_SECONDS = 5.0
 
-# One row in, its count out. The columns are read before any of them is set, on both databases.
+# One row in, its count out, and the account beside it: whether there is one changes nothing of what is done.
+# The columns are read before any of them is set, on both databases.
 _ADMIT = """
 INSERT INTO identity_passwordtries (key, failures, window_started, locked_until, admitted, updated, user_id)
-SELECT %(key)s, 1, %(now)s, 0, %(true)s, %(now)s, %(user)s
+SELECT %(key)s, 1, %(now)s, 0, %(true)s, %(now)s, (SELECT id FROM identity_user WHERE username_key = %(name)s)
 WHERE NOT EXISTS (SELECT 1 FROM identity_passwordtries a WHERE a.key = %(account)s AND a.locked_until > %(now)s)
 ON CONFLICT (key) DO UPDATE SET
   admitted = CASE
@@ -46,11 +47,14 @@ ON CONFLICT (key) DO UPDATE SET
   locked_until = CASE
     WHEN identity_passwordtries.locked_until > %(now)s THEN identity_passwordtries.locked_until ELSE 0 END,
   updated = %(now)s
-RETURNING failures, admitted, locked_until
+RETURNING failures, admitted, locked_until,
+  (SELECT id FROM identity_user WHERE username_key = %(name)s),
+  (SELECT password FROM identity_user WHERE username_key = %(name)s)
 """
+_FORGET = "DELETE FROM identity_passwordtries WHERE key IN (%(here)s, %(everywhere)s)"
 _COUNT_ACCOUNT_WIDE = """
 INSERT INTO identity_passwordtries (key, failures, window_started, locked_until, admitted, updated, user_id)
-VALUES (%(account)s, 1, %(now)s, 0, %(true)s, %(now)s, %(user)s)
+VALUES (%(account)s, 1, 0, 0, %(true)s, %(now)s, %(user)s)
 ON CONFLICT (key) DO UPDATE SET
   failures = CASE WHEN identity_passwordtries.locked_until > 0 AND identity_passwordtries.locked_until <= %(now)s
     THEN 1 ELSE identity_passwordtries.failures + 1 END,
@@ -64,22 +68,7 @@ RETURNING locked_until
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """A counted try. `number` says the how-manieth in the window it is."""
-
-    keys: tuple[str, str]
-    number: int
-    limit: int
-
-    @property
-    def one_left_after_this(self) -> bool:
-        return self.limit - self.number == 1
-
-
-def admit(
-    name_key: str, source: str, installation: Installation, now: datetime, *, user: User | None
-) -> Admission | None:
+def admit(name_key: str, source: str, installation: Installation, now: datetime) -> Admission | None:
     """Count a try for (name, network of `source`) and say whether it may be made; None: locked out.
 
     While as many tries as are allowed are still being compared elsewhere, this waits for their outcome. What stays
@@ -89,22 +78,20 @@ def admit(
     parameters: dict[str, str | int | bool | None] = {
         "key": keys[0],
         "account": keys[1],
+        "name": name_key,
         "now": _milliseconds(now),
         "window": _milliseconds(now - timedelta(seconds=installation.lockout_window)),
         "limit": installation.lockout_attempts,
         "true": True,
         "false": False,
-        "user": user.pk if user else None,
     }
     patience = time.monotonic() + _WAIT_FOR_OTHERS_SECONDS
     while True:
-        with connection.cursor() as cursor:
-            cursor.execute(_ADMIT, parameters)
-            row = cursor.fetchone()
+        row = rows.one(_ADMIT, parameters)
         if row is None or row[2]:
             return None
         if row[1]:
-            return Admission(keys, row[0], installation.lockout_attempts)
+            return Admission(keys, row[0], installation.lockout_attempts, row[3], row[4])
         if time.monotonic() > patience:
             _lock(keys[0], installation, now)
             return None
@@ -137,7 +124,7 @@ def give_back(admission: Admission) -> None:
 
 def count_right(admission: Admission) -> None:
     """A right password sets the counts to nothing."""
-    PasswordTries.objects.filter(key__in=admission.keys).delete()
+    rows.changed(_FORGET, dict(zip(("here", "everywhere"), admission.keys, strict=True)))
 
 
 def unlock(user: User) -> int:

@@ -18,31 +18,39 @@ MAXIMUM_BYTES = 1024
 def check(typed_name: str, password: str, source: str, installation: Installation, now: datetime) -> PasswordVerdict:
     """The password step. `source` is the caller's address, or `device:…` for a remembered device.
 
-    An unknown name costs the same statements and the same hash as a known one and gets the same answers.
+    An unknown name costs the same statements and the same hash as a known one and gets the same answers. Whoever goes
+    on with a right password reads the account under its lock, looks that `encoded` is still its hash, and calls
+    `count_right` in the same transaction.
     """
     name_key = login_names.normalise(typed_name)
-    user = User.objects.filter(username_key=name_key).select_related("data_key").first()
-    admission = lockout.admit(name_key, source, installation, now, user=user)
+    admission = lockout.admit(name_key, source, installation, now)
     if admission is None:
-        return PasswordVerdict(account=user, refusal=PasswordRefusal.LOCKED_OUT)
+        return PasswordVerdict(account=_named(name_key), refusal=PasswordRefusal.LOCKED_OUT)
     try:
-        right = hashing.matches(password, user.password if user else None)
+        right = hashing.matches(password, admission.encoded)
     except Overloaded:
         lockout.give_back(admission)
         raise
     if not right:
-        locked_now = lockout.count_wrong(admission, installation, now, user=user)
+        account = _named(name_key)
         return PasswordVerdict(
-            account=user,
+            account=account,
             refusal=PasswordRefusal.WRONG,
             one_try_left=admission.one_left_after_this,
-            account_locked_now=locked_now,
+            account_locked_now=lockout.count_wrong(admission, installation, now, user=account),
         )
-    assert user is not None  # noqa: S101  Nobody's hash never matches.
-    lockout.count_right(admission)
-    if hashing.is_out_of_date(user.password):
-        _upgrade(user, password)
-    return PasswordVerdict(user=user, account=user)
+    encoded, user_pk = admission.encoded, admission.user_pk
+    assert encoded is not None  # noqa: S101  Nobody's hash never matches …
+    assert user_pk is not None  # noqa: S101  … and a hash comes with its account.
+    if hashing.is_out_of_date(encoded):
+        encoded = _upgrade(encoded, password, user_pk)
+    return PasswordVerdict(admission=admission, encoded=encoded)
+
+
+def count_right(verdict: PasswordVerdict) -> None:
+    """A right password sets the counts of wrong ones to nothing."""
+    if verdict.admission is not None:
+        lockout.count_right(verdict.admission)
 
 
 def problems(password: str, user: User, installation: Installation) -> list[str]:
@@ -84,11 +92,15 @@ def set_password(user: User, password: str, installation: Installation, now: dat
         user.save(update_fields=["password", "password_changed_at", "must_change_password", "password_grace_used"])
 
 
-def _upgrade(user: User, password: str) -> None:
+def _named(name_key: str) -> User | None:
+    return User.objects.filter(username_key=name_key).first()
+
+
+def _upgrade(encoded: str, password: str, user_pk: int) -> str:
     """Store the same password under today's parameters, unless it was changed meanwhile."""
     fresh = hashing.make(password)
-    User.objects.filter(pk=user.pk, password=user.password).update(password=fresh)
-    user.password = fresh
+    User.objects.filter(pk=user_pk, password=encoded).update(password=fresh)
+    return fresh
 
 
 @cache

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
+from identity import rows
 from identity.flows import accounts, audit
 from identity.models import AccessToken, AuditEvent, Client, RefreshToken, Session, User
 from identity.oauth import claims, jwt, server
@@ -76,8 +77,9 @@ def issue(
 
 def open_session(completed: CompletedSignIn, now: datetime) -> Session:
     """The session that a completed sign-in opens, at a client or in the browser."""
-    User.objects.filter(pk=completed.user.pk).update(last_login=now)
-    return Session.objects.create(
+    if completed.user.last_login != now:  # Else `accounts.lock_row_for_sign_in` has noted it.
+        User.objects.filter(pk=completed.user.pk).update(last_login=now)
+    session = Session(
         user=completed.user,
         client=completed.client,
         auth_time=completed.auth_time,
@@ -87,6 +89,8 @@ def open_session(completed: CompletedSignIn, now: datetime) -> Session:
         user_agent=completed.user_agent[:200],
         last_used_at=now,
     )
+    rows.insert(session)
+    return session
 
 
 def exchange(client: Client, parameters: dict[str, str], *, address: str, now: datetime) -> OAuthAnswer:
@@ -122,21 +126,29 @@ def bearer(token: str, now: datetime) -> Bearer | None:
     found = jwt.read(token, typ="at+jwt", now=now)
     if found is None:
         return None
+    if "sid" in found:
+        return _of_session(found, now)
     kept = (
-        AccessToken.objects.select_related("session", "user", "application")
+        AccessToken.objects.select_related("application")
         .filter(token_checksum=checksum(token), expires__gt=now)
         .first()
     )
-    if (
-        kept is None
-        or kept.application is None
-        or not kept.application.is_active
-        or (kept.session and kept.session.ended_at is not None)
-    ):
+    if kept is None or kept.application is None or not kept.application.is_active:
         return None
-    if kept.user is not None and accounts.states(kept.user, None, now):
+    return Bearer(found, None)
+
+
+def _of_session(found: dict[str, Any], now: datetime) -> Bearer | None:
+    """A person's token is good as long as its session is: the token itself is not kept."""
+    session = _session_of(found)
+    if session is None or session.ended_at is not None or session.client is None or not session.client.is_active:
         return None
-    return Bearer(found, kept.user)
+    return None if accounts.states(session.user, None, now) else Bearer(found, session.user)
+
+
+def _session_of(claims: dict[str, Any]) -> Session | None:
+    sessions = Session.objects.select_related("user", "client")
+    return sessions.filter(pk=claims["sid"], client__client_id=claims["client_id"]).first()
 
 
 def refresh_is_live(token: str, client: Client, now: datetime) -> RefreshToken | None:
@@ -160,17 +172,22 @@ def end_sessions(user: User, reason: str, now: datetime) -> int:
 
 def revoke(client: Client, token: str, now: datetime) -> None:
     """End the session of the client's own token (RFC 7009, 2.1); another client's is left alone."""
-    for model in (RefreshToken, AccessToken):
-        found = (
-            model.objects.select_related("session", "user")
-            .filter(token_checksum=checksum(token), application=client)
-            .first()
-        )
-        if found is None:
-            continue
-        with transaction.atomic():
-            if found.session is not None:
-                end_session(found.session, "revoked", now)
-            else:
-                found.delete()
-            audit.record("token.revoked", user=found.user, client=client)
+    digest = {"token_checksum": checksum(token), "application": client}
+    refresh = RefreshToken.objects.select_related("session__user").filter(**digest).first()
+    if refresh is not None:
+        return _revoke(client, refresh.session, now)
+    claims = jwt.read(token, typ="at+jwt", now=now)
+    if claims is not None and claims["client_id"] == client.client_id and "sid" in claims:
+        return _revoke(client, _session_of(claims), now)
+    with transaction.atomic():
+        if AccessToken.objects.filter(**digest).delete()[0]:
+            audit.record("token.revoked", client=client)
+    return None
+
+
+def _revoke(client: Client, session: Session | None, now: datetime) -> None:
+    if session is None:
+        return
+    with transaction.atomic():
+        end_session(session, "revoked", now)
+        audit.record("token.revoked", user=session.user, client=client)

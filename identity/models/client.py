@@ -36,6 +36,10 @@ class Client(AbstractApplication):
 
     objects = ApplicationManager()
 
+    # None: not looked up. Set where a client is read together with its rules, so that a sign-in asks groups for
+    # policies only where some group has one.
+    some_group_has_a_policy: bool | None = None
+
     class Meta:
         verbose_name = "client"
 

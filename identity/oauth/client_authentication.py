@@ -4,10 +4,12 @@ import base64
 import binascii
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from urllib.parse import unquote_plus
 
+from identity import rows
 from identity.models import Client
-from identity.oauth import client_secrets
+from identity.oauth import client_rows, client_secrets
 
 
 class ClientRefusal(StrEnum):
@@ -43,13 +45,18 @@ def find(shown: Credentials) -> Client | None:
     """The client whose credentials these are, with the installation's rules joined; None for all else alike."""
     if not shown.client_id or "\x00" in shown.client_id or len(shown.client_id) > 255:
         return None
-    client = (
-        Client.objects.select_related("installation", "installation__mfa_policy", "mfa_policy")
-        .filter(client_id=shown.client_id, is_active=True)
-        .first()
-    )
+    row = rows.one(_find(), {"client_id": shown.client_id, "yes": True})
+    client = client_rows.read(row) if row else None
     if client is None:
         return None
     if client.is_public:
         return None if shown.client_secret else client
     return client if client_secrets.matches(client, shown.client_secret) else None
+
+
+@cache
+def _find() -> str:
+    return (
+        f"SELECT {client_rows.columns()} FROM identity_client c {client_rows.JOINS} "  # noqa: S608
+        "WHERE c.client_id = %(client_id)s AND c.is_active = %(yes)s"
+    )

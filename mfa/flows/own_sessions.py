@@ -1,15 +1,15 @@
 """What people see and end of their own: sessions, remembered devices, what happened to the account."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from identity.conf import browser_session_lifetime
+from identity.conf import access_token_lifetime, browser_session_lifetime
 from identity.flows import audit, tokens
-from identity.models import AccessToken, AuditEvent, Client, RefreshToken, Session, User
+from identity.models import AuditEvent, Client, RefreshToken, Session, User
 from identity.models.client import OWN_PAGES
 from mfa.models import RememberedDevice
 from mfa.outcomes import Origin
@@ -20,13 +20,13 @@ ACTIVITY_OF_A_PAGE = 50
 def sessions(user: User, now: datetime) -> Sequence[Session]:
     """The sessions with which something can still be done, the one used last first.
 
-    A browser's lasts a fixed time; a client's as long as one of its tokens is good.
+    A browser's lasts a fixed time; a client's as long as its last access token or its refresh token is good.
     """
-    tokens_of = {"session": OuterRef("pk"), "expires__gt": now}
+    own_pages = Q(client__client_id=OWN_PAGES)
     alive = (
-        Q(client__client_id=OWN_PAGES, auth_time__gt=now - browser_session_lifetime())
-        | Exists(AccessToken.objects.filter(**tokens_of))
-        | Exists(RefreshToken.objects.filter(revoked__isnull=True, **tokens_of))
+        (own_pages & Q(auth_time__gt=now - browser_session_lifetime()))
+        | (~own_pages & Q(last_used_at__gt=now - timedelta(seconds=access_token_lifetime())))
+        | Exists(RefreshToken.objects.filter(session=OuterRef("pk"), expires__gt=now, revoked__isnull=True))
     )
     found = user.sessions.filter(alive, ended_at__isnull=True).select_related("client")
     return list(found.order_by("-last_used_at")[:100])

@@ -51,8 +51,7 @@ def change(asked: Change, now: datetime) -> ChangeOutcome:
     """Change it, or say why not. The sign-in's own lockout covers the old password (ATTACKS A58)."""
     installation = asked.client.installation
     verdict = passwords.check(asked.username, asked.password, asked.origin.address, installation, now)
-    user = verdict.user
-    if user is None:
+    if verdict.user_pk is None:
         locked = verdict.refusal == PasswordRefusal.LOCKED_OUT
         audit.record(
             "password.change_refused",
@@ -63,6 +62,10 @@ def change(asked: Change, now: datetime) -> ChangeOutcome:
             address=asked.origin.address,
         )
         return ChangeOutcome(ChangeRefusal.LOCKED_OUT if locked else ChangeRefusal.WRONG_PASSWORD)
+    passwords.count_right(verdict)
+    user = User.objects.get(pk=verdict.user_pk)
+    if user.password != verdict.encoded:  # Changed while the old one was being compared.
+        return _refused(asked, user, ChangeRefusal.WRONG_PASSWORD)
     if accounts.states(user, asked.client, now):
         return _refused(asked, user, ChangeRefusal.ACCOUNT_CLOSED)
     request = _passed_request(asked, user, now)

@@ -36,7 +36,8 @@ UNSAID = EffectivePolicy(Mode.REQUIRED, tuple(Kind), 0, 0, FirstEnrolment.PASSWO
 def effective(user: User, client: Client | None) -> EffectivePolicy:
     """The policy for `user` at `client`; for the installation's own pages when `client` is None."""
     applying = [policy for policy in _of_client(client) if policy is not None]
-    applying += MfaPolicy.objects.filter(group__members=user).select_related("group")
+    if client is None or client.some_group_has_a_policy is not False:
+        applying += MfaPolicy.objects.filter(group__members=user).select_related("group")
     found = combine(applying)
     return _for_own_pages(found) if client is not None and client.is_own_pages else found
 

@@ -5,17 +5,38 @@ import os
 import re
 import uuid
 from datetime import datetime
+from functools import cache
 
 from django.db.models import QuerySet
 
+from identity import rows
 from identity.models import Client, User
+from identity.oauth import client_rows
+from identity.rows import Rows
 from mfa import conf
-from mfa.models import AuthenticationRequest
+from mfa.models import AuthenticationRequest, DataKey
 from mfa.models.authentication_request import PassedBy, Purpose, RequestState
 from mfa.outcomes import Finding, Origin
 
 # A sixth open request ends the oldest (the contract's section 2.2).
 OPEN_AT_ONCE = 5
+_REQUEST, _RETURNED = Rows(AuthenticationRequest, "r"), Rows(AuthenticationRequest, "mfa_authenticationrequest")
+_USER, _KEY = Rows(User, "u"), Rows(DataKey, "k")
+TRIES_OF_A_REQUEST = 5
+_LIVE = "state IN ('open', 'passed') AND expires_at > %(now)s"
+_OPEN = f"""
+UPDATE mfa_authenticationrequest SET failures = failures + 1
+WHERE digest = %(digest)s AND client_id = %(client)s AND state = 'open' AND expires_at > %(now)s
+  AND purpose <> 'enrolment' AND failures < {TRIES_OF_A_REQUEST}"""  # noqa: S608  Nothing in these comes from outside.
+_OF_NAME = " AND user_id = (SELECT id FROM identity_user WHERE username_key = %(name)s)"
+_ADMIT = f"{_OPEN} RETURNING {_RETURNED.columns}"
+_ADMIT_NAMED = f"{_OPEN}{_OF_NAME} RETURNING {_RETURNED.columns}"
+_KEY_AND_OTHERS = f"""id, (SELECT count(*) FROM mfa_authenticationrequest r
+WHERE r.user_id = %(owner)s AND r.digest <> %(own_digest)s AND r.{_LIVE})"""  # noqa: S608
+_SPEND = "UPDATE mfa_authenticationrequest SET state = 'completed', ended_at = %(now)s, end_reason = 'tokens given', "
+_OF_SIGN_IN = f"amr = %(amr)s, method = %(method)s WHERE id = %(request)s AND purpose = 'sign_in' AND {_LIVE}"
+_COMPLETE = _SPEND + _OF_SIGN_IN
+_COMPLETE_BY_CODE = f"{_SPEND}passed_by = 'code', passed_at = %(now)s, {_OF_SIGN_IN}"
 _FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 
 
@@ -33,17 +54,35 @@ def find(request_id: str, *, client: Client | None = None) -> AuthenticationRequ
     """The request of this id, matched exactly, with its user, data key and client; of `client` alone when given."""
     if not _FORM.fullmatch(request_id):
         return None
-    found = AuthenticationRequest.objects.select_related(
-        "user",
-        "user__data_key",
-        "client",
-        "client__installation",
-        "client__installation__mfa_policy",
-        "client__mfa_policy",
-    ).filter(digest=digest_of(request_id))
-    if client is not None:
-        found = found.filter(client_id=client.pk)
-    return found.first()
+    row = rows.one(_find(), {"digest": digest_of(request_id)})
+    request = _REQUEST.read(row) if row else None
+    if request is None or row is None or (client is not None and request.client_id != client.pk):
+        return None
+    place = _REQUEST.width
+    user = _USER.read(row, place)
+    assert user is not None  # noqa: S101  A request goes with its user.
+    request.user = user
+    place += _USER.width
+    User._meta.get_field("data_key").set_cached_value(user, _KEY.read(row, place))
+    request.client = client or client_rows.read(row, place + _KEY.width)
+    return request
+
+
+def admit(request_id: str, client: Client, name_key: str, now: datetime) -> AuthenticationRequest | None:
+    """Count a try against the client's open request of this id, and return it; None when it takes none (any more).
+
+    Counted and found in one statement, before anything is compared. `name_key` "" stands for whomever it belongs to.
+    """
+    if not _FORM.fullmatch(request_id):
+        return None
+    row = rows.one(
+        _ADMIT_NAMED if name_key else _ADMIT,
+        {"digest": digest_of(request_id), "client": client.pk, "name": name_key, "now": rows.instant(now)},
+    )
+    request = _RETURNED.read(row) if row else None
+    if request is not None:
+        request.client = client
+    return request
 
 
 def open_request(
@@ -65,7 +104,7 @@ def open_request(
     Inside the caller's transaction, under its lock on the account: of two that open at once each sees the other's.
     """
     request_id = new_id()
-    request = AuthenticationRequest.objects.create(
+    request = AuthenticationRequest(
         digest=digest_of(request_id),
         user=user,
         client=client,
@@ -81,8 +120,15 @@ def open_request(
         created_at=now,
         expires_at=now + conf.request_lifetime(),
     )
-    live = list(AuthenticationRequest.objects.open_for(user.pk, now).values_list("pk", flat=True))
-    if len(live) > OPEN_AT_ONCE:
+    row = rows.insert(
+        request,
+        returning=_KEY_AND_OTHERS,
+        parameters={"owner": user.pk, "own_digest": request.digest, "now": rows.instant(now)},
+    )
+    assert row is not None  # noqa: S101  An INSERT that returns nothing has raised.
+    request.pk, others = row
+    if others >= OPEN_AT_ONCE:
+        live = list(AuthenticationRequest.objects.open_for(user.pk, now).values_list("pk", flat=True))
         end(AuthenticationRequest.objects.filter(pk__in=live[:-OPEN_AT_ONCE]), "superseded", now)
     return request_id, request
 
@@ -108,18 +154,21 @@ def cancel(request: AuthenticationRequest, reason: str, now: datetime) -> bool:
     return end(AuthenticationRequest.objects.filter(pk=request.pk), reason, now) == 1
 
 
-def complete(request: AuthenticationRequest, now: datetime, **facts: object) -> bool:
+def complete(request: AuthenticationRequest, now: datetime, *, amr: str, method: str, by_code: bool) -> bool:
     """Spend the request: tokens are given once, to whoever's update comes first."""
-    return (
-        AuthenticationRequest.objects.filter(
-            pk=request.pk,
-            purpose=Purpose.SIGN_IN,
-            state__in=[RequestState.OPEN, RequestState.PASSED],
-            expires_at__gt=now,
-        ).update(state=RequestState.COMPLETED, ended_at=now, end_reason="tokens given", **facts)
-        == 1
-    )
+    given = {"request": request.pk, "now": rows.instant(now), "amr": amr, "method": method}
+    return rows.changed(_COMPLETE_BY_CODE if by_code else _COMPLETE, given) == 1
 
 
 def is_live(request: AuthenticationRequest, now: datetime) -> bool:
     return request.state in (RequestState.OPEN, RequestState.PASSED) and request.expires_at > now
+
+
+@cache
+def _find() -> str:
+    return (
+        f"SELECT {_REQUEST.columns}, {_USER.columns}, {_KEY.columns}, {client_rows.columns()} "  # noqa: S608
+        "FROM mfa_authenticationrequest r JOIN identity_user u ON u.id = r.user_id "
+        "LEFT JOIN mfa_datakey k ON k.user_id = u.id "
+        f"LEFT JOIN identity_client c ON c.id = r.client_id {client_rows.JOINS} WHERE r.digest = %(digest)s"
+    )

@@ -12,7 +12,7 @@ from identity.flows import audit
 from identity.models import Client
 from identity.primitives import lockout_schedule, login_names
 from mfa.delivery.lease import give_back_connection
-from mfa.flows import answers, challenge, notices, policy, recovery, requests, sign_in, tries
+from mfa.flows import answers, challenge, notices, people, policy, recovery, requests, sign_in, tries
 from mfa.flows.answers import SignInAnswer, refused
 from mfa.flows.sign_in import Proof
 from mfa.models import AuthenticationRequest, Authenticator, Challenge, RecoveryCodeSet
@@ -52,6 +52,8 @@ class SecondStep:
 
 def second_step(step: SecondStep, now: datetime) -> SignInAnswer:
     """Send, poll, check, cancel or redeem; an id that does not live is answered the same whatever ails it."""
+    if step.action == Action.AUTHENTICATE_OTP:
+        return _code(step, now)
     request = requests.find(step.request_id, client=step.client)
     if request is None or not requests.is_live(request, now) or request.purpose == Purpose.ENROLMENT:
         return _dead(step)
@@ -59,8 +61,6 @@ def second_step(step: SecondStep, now: datetime) -> SignInAnswer:
         return _dead(step)
     if step.action in (Action.CANCEL_OTP, Action.CANCEL_LINK):
         return _cancel(request, step, now)
-    if step.action == Action.AUTHENTICATE_OTP:
-        return _code(request, step, now)
     if step.action in (Action.SEND_OTP, Action.SEND_LINK):
         return _send(request, step, now)
     return _redeem(request, step, now)
@@ -92,20 +92,20 @@ def _redeem(request: AuthenticationRequest, step: SecondStep, now: datetime) -> 
         link = _link_of(request)
         if link is not None:
             return _await_link(request, link, step, now)
-    return _again(request, step, now)
+    return _again(request, step)
 
 
 def _send(request: AuthenticationRequest, step: SecondStep, now: datetime) -> SignInAnswer:
     mode = ChallengeMode.OTP if step.action == Action.SEND_OTP else ChallengeMode.LINK
-    authenticator = _named(request, step.factor_id, mode)
+    authenticator = _named(_authenticators(request), step.factor_id)
     if request.state != RequestState.OPEN or authenticator is None or authenticator.kind == Kind.APP:
-        return _with(request, step, now, Finding.SENDING_FAILED)
+        return _with(request, step, Finding.SENDING_FAILED)
     if mode == ChallengeMode.OTP:
         handed_over = challenge.send_code(request, authenticator, step.origin, now)
-        return _with(request, step, now, _after(handed_over))
+        return _with(request, step, _after(handed_over))
     handed_over, link = challenge.send_link(request, authenticator, step.origin, now)
     if handed_over == HandOver.FAILED or link is None:
-        return _with(request, step, now, Finding.SENDING_FAILED)
+        return _with(request, step, Finding.SENDING_FAILED)
     return _await_link(request, link, step, now)
 
 
@@ -125,32 +125,32 @@ def _await_link(request: AuthenticationRequest, link: Challenge, step: SecondSte
     if state == ChallengeState.REFUSED:
         return _cancel(request, step, now)
     if state == ChallengeState.OPEN and link.expires_at > now:
-        return _with(request, step, now, Finding.WAITING)
-    return _with(request, step, now, Finding.LINK_TIMED_OUT)
+        return _with(request, step, Finding.WAITING)
+    return _with(request, step, Finding.LINK_TIMED_OUT)
 
 
-def _code(request: AuthenticationRequest, step: SecondStep, now: datetime) -> SignInAnswer:
+def _code(step: SecondStep, now: datetime) -> SignInAnswer:
     """A code: counted first, compared then, spent together with the request when it is right."""
-    if request.state != RequestState.OPEN:
+    request = requests.admit(step.request_id, step.client, login_names.normalise(step.username), now)
+    held = people.with_authenticators(request.user_id) if request else None
+    if request is None or held is None:
         return _dead(step)
-    number = tries.admit_to_request(request)
-    if not number:
-        return _dead(step)
-    match = _match(request, step, now)
+    request.user, authenticators = held
+    match = _match(request, authenticators, step, now)
     if match is not None:
         answer = _pass(request, match, step, now)
         if answer is not None:
             return answer
         _record_refused(request, step, "replayed")
-    if number >= tries.TRIES_OF_A_REQUEST:
+    if request.failures >= requests.TRIES_OF_A_REQUEST:
         requests.cancel(request, "too many wrong codes", now)
         return refused(Finding.CANCELLED, Finding.CODE_WRONG, name=request.typed_name, password_was_right=True)
-    return _with(request, step, now, Finding.CODE_WRONG)
+    return _with(request, step, Finding.CODE_WRONG, authenticators=authenticators)
 
 
 def _pass(request: AuthenticationRequest, match: Match, step: SecondStep, now: datetime) -> SignInAnswer | None:
     if request.purpose == Purpose.PASSWORD_CHANGE:
-        return _again(request, step, now) if sign_in.pass_for_password_change(request, match, now) else None
+        return _again(request, step) if sign_in.pass_for_password_change(request, match, now) else None
     proof = Proof(("pwd", match.amr, "mfa"), "2", "Link" if match.amr == "mca" else "OTP")
     return sign_in.complete_request(request, proof, match, step.origin, now, remember=step.remember)
 
@@ -191,12 +191,14 @@ class _RecoveryMatch(_CountedMatch):
         return True
 
 
-def _match(request: AuthenticationRequest, step: SecondStep, now: datetime) -> Match | None:
+def _match(
+    request: AuthenticationRequest, authenticators: list[Authenticator], step: SecondStep, now: datetime
+) -> Match | None:
     """The right code among what was submitted. A recovery code is taken under any factor, and has its own count."""
     look_up = recovery_code.canonical(step.code)
     if look_up is not None:
         return _recovery_match(request, look_up, step, now)
-    authenticator = _named(request, step.factor_id, ChallengeMode.OTP)
+    authenticator = _named(authenticators, step.factor_id)
     submitted = codes.canonical_code(step.code)
     if authenticator is None:
         _record_refused(request, step, "unknown_factor")
@@ -239,9 +241,9 @@ def _recovery_match(request: AuthenticationRequest, look_up: str, step: SecondSt
     return _RecoveryMatch(found, codes_of_user, step.origin)
 
 
-def _named(request: AuthenticationRequest, factor_id: str, mode: ChallengeMode) -> Authenticator | None:
-    """The user's authenticator of this `MFAAvailableId`, read in this mode or the other."""
-    for authenticator in _authenticators(request):
+def _named(authenticators: list[Authenticator], factor_id: str) -> Authenticator | None:
+    """The one of this `MFAAvailableId`, in whichever mode."""
+    for authenticator in authenticators:
         if factor_id in {str(answers.factor_id(authenticator, each)) for each in ChallengeMode}:
             return authenticator
     return None
@@ -258,18 +260,25 @@ def _link_of(request: AuthenticationRequest) -> Challenge | None:
     return request.challenges.filter(mode=ChallengeMode.LINK).order_by("-created_at").first()
 
 
-def _again(request: AuthenticationRequest, step: SecondStep, now: datetime) -> SignInAnswer:
+def _again(request: AuthenticationRequest, step: SecondStep) -> SignInAnswer:
     """What the password step answered, nothing spent: a client that sent its user to `EnrollmentUrl` may poll."""
     findings = {Finding(name) for name in request.findings}
-    if Finding.ENROLMENT_REQUIRED in findings and request.user.authenticators.exists():
+    authenticators = _authenticators(request)
+    if Finding.ENROLMENT_REQUIRED in findings and authenticators:
         # Another request has enrolled one meanwhile.
         findings = findings - {Finding.ENROLMENT_REQUIRED} | {Finding.FACTOR_REQUIRED}
-    return _with(request, step, now, *findings)
+    return _with(request, step, *findings, authenticators=authenticators)
 
 
-def _with(request: AuthenticationRequest, step: SecondStep, now: datetime, *findings: Finding) -> SignInAnswer:
+def _with(
+    request: AuthenticationRequest,
+    step: SecondStep,
+    *findings: Finding,
+    authenticators: list[Authenticator] | None = None,
+) -> SignInAnswer:
     """An answer that repeats the request's id, what may be enrolled and what may be used."""
-    authenticators = _authenticators(request)
+    if authenticators is None:
+        authenticators = _authenticators(request)
     asked = policy.effective(request.user, request.client)
     may_enrol = request.purpose == Purpose.SIGN_IN and (request.invited or authenticators or not asked.needs_invitation)
     return SignInAnswer(
@@ -285,11 +294,14 @@ def _with(request: AuthenticationRequest, step: SecondStep, now: datetime, *find
 
 def _tell_of_wrong_codes(request: AuthenticationRequest, counted: Authenticator, origin: Origin, now: datetime) -> None:
     """A right password followed by wrong codes is news for the owner: somebody may know the password (ATTACKS A12)."""
+    if lockout_schedule.is_disabled(counted.failures):
+        news, facts = "authenticator_disabled", {"label": str(counted)}
+    elif lockout_schedule.rest_seconds(counted.failures):
+        news, facts = "wrong_codes", {}
+    else:
+        return
     with transaction.atomic():
-        if lockout_schedule.is_disabled(counted.failures):
-            notices.tell(request.user, "authenticator_disabled", origin, now, label=str(counted))
-        elif lockout_schedule.rest_seconds(counted.failures):
-            notices.tell(request.user, "wrong_codes", origin, now)
+        notices.tell(request.user, news, origin, now, **facts)
 
 
 def _record_refused(

@@ -12,7 +12,7 @@ from django.db import transaction
 from identity.flows import accounts, audit, passwords, tokens
 from identity.models import AuditEvent, Client, Session, User
 from identity.outcomes import AccountState, CompletedSignIn, PasswordRefusal, PasswordState, PasswordVerdict
-from mfa.flows import answers, policy, remembered_devices, requests
+from mfa.flows import answers, people, policy, remembered_devices, requests
 from mfa.flows.answers import SignInAnswer, refused
 from mfa.models import AuthenticationRequest, Authenticator
 from mfa.models.authentication_request import PassedBy, Purpose, RequestState
@@ -67,27 +67,27 @@ def password_step(step: PasswordStep, now: datetime) -> SignInAnswer:
     source = f"device:{device.pk}" if device else step.origin.address
     installation = step.client.installation
     verdict = passwords.check(step.username, step.password, source, installation, now)
-    if verdict.user is None:
+    if verdict.user_pk is None:
         return _wrong_password(step, verdict, now)
-    user = verdict.user
-
-    states = accounts.states(user, step.client, now)
-    if states:
-        return _closed(step, user, states)
-    strong_enough = not passwords.problems(step.password, user, installation)
-    password_states = accounts.password_states(user, installation, now, strong_enough=strong_enough)
-    known = _Known(
-        step=step,
-        user=user,
-        policy=policy.effective(user, step.client),
-        authenticators=list(user.authenticators.all()),
-        findings=frozenset(_FINDING_OF_PASSWORD[state] for state in password_states),
-        device=device,
-    )
     with transaction.atomic():
-        known = replace(known, user=accounts.lock_row(user.pk))
-        if known.user.password != user.password:  # Changed while the old one was being compared.
+        held = people.lock_with_authenticators(verdict.user_pk)
+        if held is None or held[0].password != verdict.encoded:  # Changed while the old one was being compared.
             return refused(Finding.PASSWORD_WRONG, name=step.username)
+        passwords.count_right(verdict)
+        user, authenticators = held
+        states = accounts.states(user, step.client, now)
+        if states:
+            return _closed(step, user, states)
+        strong_enough = not passwords.problems(step.password, user, installation)
+        password_states = accounts.password_states(user, installation, now, strong_enough=strong_enough)
+        known = _Known(
+            step=step,
+            user=user,
+            policy=policy.effective(user, step.client),
+            authenticators=authenticators,
+            findings=frozenset(_FINDING_OF_PASSWORD[state] for state in password_states),
+            device=device,
+        )
         if PasswordState.MUST_CHANGE in password_states:
             return _must_change(known, now)
         return _second_factor(known, now)
@@ -182,17 +182,17 @@ def complete_request(
     Lock, disablement, roles and the password's state are looked at again here, under a lock on the account.
     """
     with transaction.atomic():
-        user = accounts.lock_row(request.user_id)
+        user = accounts.lock_row_for_sign_in(request.user_id, now)
         findings = frozenset(Finding(name) for name in request.findings) & _KEPT | {Finding.SUCCESS}
         assert request.client is not None  # noqa: S101  A request without a client serves no sign-in.
-        if match is not None and not match.spend(now):
-            return None
-        passed = {"passed_by": PassedBy.CODE, "passed_at": now} if match is not None else {}
-        if not requests.complete(request, now, amr=" ".join(proof.amr), method=proof.method, **passed):
+        if (match is not None and not match.spend(now)) or not requests.complete(
+            request, now, amr=" ".join(proof.amr), method=proof.method, by_code=match is not None
+        ):
             transaction.set_rollback(True)
             return None
         completed = _complete(user, request.client, tuple(request.scopes), findings, proof, origin, request.ref, now)
         if isinstance(completed, frozenset):
+            accounts.take_back_sign_in(user, request.user.last_login)
             requests.end_all(request.user, "account closed", now)
             return SignInAnswer(completed, name=request.typed_name, password_was_right=True)
         event = audit.event_of(

@@ -3,13 +3,20 @@
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from identity import rows
 from identity.primitives import lockout_schedule
-from mfa.models import AuthenticationRequest, Authenticator, Enrolment, RecoveryCodeSet
-from mfa.models.authentication_request import RequestState
+from mfa.models import Authenticator, Enrolment, RecoveryCodeSet
 from mfa.models.authenticator import EnrolmentState
 
-TRIES_OF_A_REQUEST = 5
 TRIES_OF_AN_ENROLMENT = 5
+
+_COUNT = {
+    model: f"""
+UPDATE {model._meta.db_table} SET failures = %(number)s, rest_until = %(rest_until)s, disabled_at = %(disabled_at)s
+WHERE {model._meta.pk.column} = %(key)s AND failures = %(before)s AND disabled_at IS NULL
+  AND (rest_until IS NULL OR rest_until <= %(now)s)"""  # noqa: S608  Names of our own models.
+    for model in (Authenticator, RecoveryCodeSet)
+}
 
 Counted = TypeVar("Counted", Authenticator, RecoveryCodeSet)
 
@@ -20,18 +27,19 @@ def admit(counted: Counted, now: datetime) -> bool:
     The count is a reservation: the fifth try in a row already starts the rest, and a right code takes it back.
     So of a hundred in parallel five are compared, whatever the number of processes (ATTACKS A15).
     """
-    manager = type(counted)._default_manager
+    statement = _COUNT[type(counted)]
     while not _is_out_of_use(counted, now):
         number = counted.failures + 1
         rest = lockout_schedule.rest_seconds(number)
-        counted_now = manager.filter(
-            pk=counted.pk, failures=counted.failures, rest_until=counted.rest_until, disabled_at__isnull=True
-        ).update(
-            failures=number,
-            rest_until=now + timedelta(seconds=rest) if rest else None,
-            disabled_at=now if lockout_schedule.is_disabled(number) else None,
-        )
-        if counted_now == 1:
+        given = {
+            "key": rows.key(counted.pk),
+            "before": counted.failures,
+            "number": number,
+            "now": rows.instant(now),
+            "rest_until": rows.instant(now + timedelta(seconds=rest)) if rest else None,
+            "disabled_at": rows.instant(now) if lockout_schedule.is_disabled(number) else None,
+        }
+        if rows.changed(statement, given):
             counted.failures = number
             return True
         counted.refresh_from_db(fields=["failures", "rest_until", "disabled_at"])
@@ -45,19 +53,6 @@ def forget(counted: Authenticator | RecoveryCodeSet, now: datetime) -> None:
         Authenticator.objects.filter(pk=counted.pk).update(**nothing, last_used_at=now)
     else:
         RecoveryCodeSet.objects.filter(pk=counted.pk).update(**nothing)
-
-
-def admit_to_request(request: AuthenticationRequest) -> int:
-    """Count a try against the request; which it is, 0 when the request takes none any more."""
-    while request.state == RequestState.OPEN and request.failures < TRIES_OF_A_REQUEST:
-        number = request.failures + 1
-        if AuthenticationRequest.objects.filter(
-            pk=request.pk, state=RequestState.OPEN, failures=request.failures
-        ).update(failures=number):
-            request.failures = number
-            return number
-        request.refresh_from_db(fields=["state", "failures"])
-    return 0
 
 
 def admit_to_enrolment(enrolment: Enrolment) -> int:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from identity import rows
 from mfa import secret_store
 from mfa.models import Authenticator, Enrolment
 from mfa.primitives import totp
@@ -11,6 +12,11 @@ from mfa.primitives import totp
 # whose clock is put right again is not shut out.
 LARGEST_DRIFT = 1
 _FAR_STEPS = 120
+# The count of wrong codes is forgotten in the same statement, so that the right code costs one write.
+_SPEND = """
+UPDATE mfa_authenticator SET last_time_step = %(step)s, drift = %(drift)s,
+  failures = 0, rest_until = NULL, disabled_at = NULL, last_used_at = %(now)s
+WHERE id = %(key)s AND last_time_step < %(step)s"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +34,8 @@ class TimeStepMatch:
 
     def spend(self, now: datetime) -> bool:
         """RFC 6238, 5.2: a code is accepted once. The database decides who was first; wrong tries are forgotten."""
-        won = Authenticator.objects.filter(pk=self.app.pk, last_time_step__lt=self.time_step).update(
-            last_time_step=self.time_step,
-            drift=self.drift,
-            # In the same statement as the step, so that the right code costs one write.
-            failures=0,
-            rest_until=None,
-            disabled_at=None,
-            last_used_at=now,
-        )
-        return won == 1
+        given = {"key": rows.key(self.app.pk), "step": self.time_step, "drift": self.drift, "now": rows.instant(now)}
+        return rows.changed(_SPEND, given) == 1
 
 
 def find(authenticator: Authenticator, submitted: str, now: datetime) -> TimeStepMatch | None:
