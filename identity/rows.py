@@ -13,7 +13,19 @@ from uuid import UUID
 
 from django.apps import apps
 from django.db import connection
-from django.db.models import AutoField, Model
+from django.db.models import (
+    AutoField,
+    BinaryField,
+    BooleanField,
+    CharField,
+    DateTimeField,
+    Field,
+    ForeignKey,
+    IntegerField,
+    Model,
+    TextField,
+    UUIDField,
+)
 
 M = TypeVar("M", bound=Model)
 _Convert = Callable[[Any], Any]
@@ -79,18 +91,20 @@ def changed(statement: str, parameters: dict[str, Any]) -> int:
 def insert(*instances: Model, returning: str = "", parameters: dict[str, Any] | None = None) -> Sequence[Any] | None:
     """Write new rows of one model in one statement; what `returning` asks of the last of them.
 
-    Neither signals nor defaults that the database would fill in: the instances are complete but for a counted key.
+    Neither signals nor values that Django or the database would fill in on saving: the instances are complete, but for
+    a counted key.
     """
     model = type(instances[0])
-    fields = [field for field in model._meta.concrete_fields if not isinstance(field, AutoField)]
-    given = {
-        f"{field.attname}_{number}": field.get_db_prep_save(field.pre_save(instance, add=True), connection)
-        for number, instance in enumerate(instances)
-        for field in fields
-    }
+    given = dict(parameters or {})
+    for number, instance in enumerate(instances):
+        for field, name, as_it_is in _writing(model, connection.vendor):
+            value = getattr(instance, name)
+            if value is not None and not as_it_is:
+                value = field.get_db_prep_save(value, connection)
+            given[f"{name}_{number}"] = value
     statement = _insertion(model, len(instances)) + (f" RETURNING {returning}" if returning else "")
     with connection.cursor() as cursor:
-        cursor.execute(statement, given | (parameters or {}))
+        cursor.execute(statement, given)
         row: Sequence[Any] | None = cursor.fetchone() if returning else None
     for instance in instances:
         instance._state.adding, instance._state.db = False, connection.alias
@@ -138,6 +152,23 @@ def _chained(converters: list[Any], column: Any) -> _Convert:
         return value
 
     return convert
+
+
+@cache
+def _writing(model: type[Model], vendor: str) -> "list[tuple[Field[Any, Any], str, bool]]":
+    """Each column but a counted key: its field, its attribute, and whether the database takes the value as it is."""
+    plain: tuple[type[Any], ...] = (CharField, TextField, IntegerField, BooleanField)
+    if vendor == "postgresql":
+        plain += (DateTimeField, UUIDField, BinaryField)
+    fields = [field for field in model._meta.concrete_fields if not isinstance(field, AutoField)]
+    return [(field, field.attname, isinstance(_referred(field), plain)) for field in fields]
+
+
+def _referred(field: "Field[Any, Any]") -> "Field[Any, Any]":
+    """For a foreign key the key that it holds."""
+    while isinstance(field, ForeignKey):
+        field = field.target_field
+    return field
 
 
 @cache

@@ -8,6 +8,7 @@ from identity.models import Client, Installation
 from identity.rows import Rows
 
 _CLIENT, _INSTALLATION = Rows(Client, "c"), Rows(Installation, "i")
+_KEPT_AT_MOST = 1000
 # The storey above keeps the policies; its model is only named here.
 _OF_INSTALLATION: Rows[Any] = Rows("mfa.MfaPolicy", "ip")
 _OF_CLIENT: Rows[Any] = Rows("mfa.MfaPolicy", "cp")
@@ -26,8 +27,29 @@ def columns() -> str:
     return ", ".join([*(rows.columns for rows in each), some_group])
 
 
+_latest: dict[int, tuple[tuple[Any, ...], Client]] = {}
+
+
 def read(row: Sequence[Any], start: int = 0) -> Client | None:
-    """The client with installation and policies; `some_group_has_a_policy` says whether groups need asking."""
+    """The client with installation and policies; `some_group_has_a_policy` says whether groups need asking.
+
+    Whoever reads the same values again gets the same instance, which nobody changes: most of the work of reading is
+    making it, and the rows of a client are the same for months.
+    """
+    key, values = row[start], tuple(row[start : start + width()])
+    kept = _latest.get(key)
+    if kept is not None and kept[0] == values:
+        return kept[1]
+    client = _read(values)
+    if client is not None:
+        if len(_latest) >= _KEPT_AT_MOST:
+            _latest.clear()
+        _latest[key] = values, client
+    return client
+
+
+def _read(row: Sequence[Any]) -> Client | None:
+    start = 0
     client = _CLIENT.read(row, start)
     if client is None:
         return None
@@ -46,6 +68,7 @@ def read(row: Sequence[Any], start: int = 0) -> Client | None:
     return client
 
 
+@cache
 def width() -> int:
     """How many columns `columns` has."""
     return _CLIENT.width + _INSTALLATION.width + 2 * _OF_CLIENT.width + 1
