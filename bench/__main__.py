@@ -1,21 +1,39 @@
-"""`make bench`: what is measured so far, one after the other; each prints its figures with the machine's facts."""
+"""`make bench`: measure the server, the floors and the peers in one run, and write bench/RESULTS.*.
 
-import runpy
+`python -m bench --short --only "code step" --no-peers` measures a part and writes nothing.
+"""
+
+import argparse
 import sys
+import time
 
-MEASURES = ("bench.memory", "bench.validate_aspx")
+from bench import report
+from bench.run import Plan, Run, say
 
 
-def main() -> None:
-    for name in MEASURES:
-        print(f"== {name} ==", flush=True)
-        sys.argv = [name]
-        try:
-            runpy.run_module(name, run_name="__main__")
-        except SystemExit as ended:
-            if ended.code:
-                raise
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("--short", action="store_true", help="one round of one second, at 8 clients")
+    parser.add_argument("--only", action="append", default=[], metavar="WORDS", help="cases whose name has these words")
+    parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each case in each round")
+    parser.add_argument("--growth", action="store_true", help="1,000 to 1,000,000 people instead")
+    parser.add_argument("--write", action=argparse.BooleanOptionalAction, help="write RESULTS; a whole run does")
+    given = parser.parse_args()
+    started = time.time()
+    if given.growth:
+        from bench import growth
+
+        return growth.main(short=given.short, write=given.write is not False)
+    plan = Plan(rounds=given.rounds, seconds=given.seconds, peers=given.peers, only=given.only)
+    if given.short:
+        plan = Plan(levels=(8,), rounds=1, seconds=1.0, peers=given.peers, only=given.only)
+    result = Run(plan, say).all()
+    say(f"took {time.time() - started:.0f} s")
+    whole = not given.short and not given.only and given.peers
+    return report.publish(result, write=whole if given.write is None else given.write)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

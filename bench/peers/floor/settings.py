@@ -1,0 +1,5 @@
+"""No middleware, two apps."""
+
+import common
+
+globals().update(common.settings("floor", ["rest_framework", "floor"], []))
