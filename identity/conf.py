@@ -30,6 +30,11 @@ def browser_session_lifetime() -> timedelta:
     return timedelta(seconds=settings.SESSION_COOKIE_AGE)
 
 
+def audit_retention_days() -> int:
+    """0: audit events are kept for ever."""
+    return int(settings.AUDIT_RETENTION_DAYS)
+
+
 def hash_slots() -> int:
     """Password hashes that one process works on at a time."""
     return int(settings.PASSWORD_HASH_SLOTS)

@@ -1,6 +1,6 @@
 """The tables of identity."""
 
-from identity.models.audit import AuditEvent
+from identity.models.audit import AuditEvent, AuditSeal
 from identity.models.client import Client
 from identity.models.keys import SealedKey
 from identity.models.password_tries import PasswordTries
@@ -12,6 +12,7 @@ from identity.models.user import Group, PasswordHistory, User
 __all__ = [
     "AccessToken",
     "AuditEvent",
+    "AuditSeal",
     "Client",
     "Grant",
     "Group",

@@ -1,4 +1,7 @@
-"""The audit trail: append-only, one event for each attempt, refusal, enrolment, token and administrative act."""
+"""The audit trail: append-only, one event for each attempt, refusal, enrolment, token and administrative act.
+
+Seals, written in the background, are what tells afterwards whether somebody with the database in his hands changed it.
+"""
 
 from django.db import models
 
@@ -36,3 +39,27 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event} ({self.outcome})"
+
+
+class AuditSeal(models.Model):
+    """One link of a chain over the trail: a keyed digest over a block of events and over the link before.
+
+    A block is every event whose id lies above the link before's `last_id` and not above its own. A link that sweeps
+    instead (`swept_number` is set) says that the links up to that one and their events are deleted for their age.
+    """
+
+    number = models.BigIntegerField(primary_key=True)
+    sealed_at = models.DateTimeField(db_index=True)
+    last_id = models.BigIntegerField()
+    events = models.BinaryField(help_text="each event's id (8 bytes) and digest (16 bytes)")
+    swept_number = models.BigIntegerField(null=True, db_index=True)
+    swept_id = models.BigIntegerField(null=True, help_text="the `last_id` of that link")
+    swept_mac = models.CharField(max_length=64, blank=True)
+    previous = models.CharField(max_length=64, blank=True, help_text="the link before's `mac`")
+    mac = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["number"]
+
+    def __str__(self) -> str:
+        return f"seal {self.number}"

@@ -33,6 +33,9 @@ class Grant(AbstractGrant):
     spent_at = models.DateTimeField(null=True)
     session = models.ForeignKey(Session, null=True, on_delete=models.CASCADE, related_name="grants")
 
+    class Meta:
+        indexes = [models.Index(fields=["expires"], name="grant_expires")]
+
 
 class IDToken(AbstractIDToken):
     """The library asks for this table; ID tokens are signed and not kept."""

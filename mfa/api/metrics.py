@@ -1,6 +1,7 @@
 """`/metrics`: what the processes counted, and what only the database knows, such as a rotation's progress."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from hmac import compare_digest
 
 from django.conf import settings
@@ -14,6 +15,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from identity import metrics
 from identity.api.problems import problem
+from identity.flows import audit_seals
+from identity.models import AuditEvent
 from mfa.flows import rotation
 from mfa.models import Authenticator, Delivery, KeyRotation
 from mfa.models.key_rotation import RotationState
@@ -60,6 +63,7 @@ class _Database(Collector):
             age.add_metric([name], (now - row["oldest"]).total_seconds() if row else 0)
         yield waiting
         yield age
+        yield from _audit(now)
         yield from self._slow()
 
     @staticmethod
@@ -81,6 +85,20 @@ class _Database(Collector):
         )
         yield held
         yield from _rotation()
+
+
+def _audit(now: datetime) -> Iterator[GaugeMetricFamily]:
+    """The chain's length, which never gets less, and how long the oldest event has waited for its seal."""
+    newest = audit_seals.newest()
+    waiting = AuditEvent.objects.filter(id__gt=newest.last_id if newest else 0).order_by("id").only("at").first()
+    yield GaugeMetricFamily(
+        "stepward_audit_seals", "Number of the newest link over the audit trail.", value=newest.number if newest else 0
+    )
+    yield GaugeMetricFamily(
+        "stepward_audit_unsealed_seconds",
+        "Age of the oldest event that no link seals.",
+        value=(now - waiting.at).total_seconds() if waiting else 0,
+    )
 
 
 def _rotation() -> Iterator[GaugeMetricFamily]:

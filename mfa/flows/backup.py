@@ -18,6 +18,7 @@ from typing import IO, Any
 from django.apps import apps
 from django.core import serializers
 from django.core.management.color import no_style
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, models, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -125,7 +126,14 @@ def _write_rows(file: IO[str], model: type[models.Model]) -> None:
     rows = model._base_manager.order_by("pk").iterator(chunk_size=2000)
     # Sets of people and clients are tables of their own here; each row holds its own columns only.
     columns = [field.name for field in model._meta.local_fields]
-    serializers.serialize("jsonl", rows, fields=columns, stream=file)
+    serializers.serialize("jsonl", rows, fields=columns, stream=file, cls=_Exact)
+
+
+class _Exact(DjangoJSONEncoder):
+    """Instants to the microsecond: Django's own encoder cuts them to milliseconds, and no seal would hold."""
+
+    def default(self, o: Any) -> Any:
+        return o.isoformat() if isinstance(o, datetime) else super().default(o)
 
 
 def _written_at(path: Path) -> datetime:

@@ -1,5 +1,6 @@
 """What the hourly sweep deletes: requests, enrolments, challenges, tokens, sessions, tries, budgets, messages."""
 
+import time
 from datetime import datetime, timedelta
 
 import structlog
@@ -7,7 +8,7 @@ from django.core.cache import cache
 from django.db.models import Q
 
 from identity import metrics
-from identity.flows import cleanup
+from identity.flows import audit_seals, cleanup
 from identity.flows.cleanup import Rule
 from mfa.models import (
     AuthenticationRequest,
@@ -30,19 +31,21 @@ def rules(now: datetime) -> list[Rule]:
     yesterday, month = now - timedelta(days=1), now - _KEPT
     return [
         # An enrolment holds a sealed secret, and nobody can confirm it any more.
-        Rule(Enrolment, Q(expires_at__lt=now - timedelta(hours=1)) & ~Q(state="confirmed")),
-        Rule(AuthenticationRequest, Q(expires_at__lt=yesterday)),
-        Rule(PasswordReset, Q(expires_at__lt=yesterday)),
-        Rule(Delivery, Q(finished_at__lt=month)),
-        Rule(SendingBudget, Q(window_started__lt=int(now.timestamp()) - 2 * 86400)),
-        Rule(RememberedDevice, Q(expires_at__lt=month)),
-        Rule(Invitation, Q(expires_at__lt=month)),
+        Rule(Enrolment, "expires_at", now - timedelta(hours=1), ~Q(state="confirmed")),
+        Rule(AuthenticationRequest, "expires_at", yesterday),
+        Rule(PasswordReset, "expires_at", yesterday),
+        Rule(Delivery, "finished_at", month),
+        Rule(SendingBudget, "window_started", int(now.timestamp()) - 2 * 86400),
+        Rule(RememberedDevice, "expires_at", month),
+        Rule(Invitation, "expires_at", month),
     ]
 
 
 def clean_up(now: datetime, *, seconds: float = 60.0) -> dict[str, int]:
     """Delete everything that is over, for at most so many seconds; rows by table."""
+    deadline = time.monotonic() + seconds
     deleted = cleanup.delete([*rules(now), *cleanup.rules(now)], seconds=seconds)
+    deleted |= audit_seals.sweep(now, seconds=deadline - time.monotonic())
     metrics.LAST_SWEEP.set_to_current_time()
     if deleted:
         log.info("cleaned up", **deleted)
