@@ -6,9 +6,9 @@ kept in: table, row, user and purpose. `pyproject.toml` names the modules that m
 
 import os
 
-from django.db import IntegrityError, transaction
+from django.utils import timezone
 
-from identity import metrics
+from identity import metrics, rows
 from identity.models import User
 from identity.primitives.sealing import CannotOpen, key_id, place, seal, unseal
 from mfa import conf
@@ -17,6 +17,12 @@ from mfa.models.data_key import DataKey
 __all__ = ["CannotOpen", "open_sealed", "seal_for", "shred"]
 
 _DATA_KEY_ID = "user"
+# Of two that make a user's first key at once, one keeps its own, and both get that one.
+_MAKE = """
+INSERT INTO mfa_datakey (user_id, sealed, sealed_under, created_at)
+VALUES (%(user)s, %(sealed)s, %(sealed_under)s, %(now)s)
+ON CONFLICT (user_id) DO UPDATE SET sealed_under = mfa_datakey.sealed_under
+RETURNING sealed, sealed_under"""
 
 
 def seal_for(user: User, secret: bytes, *, table: str, row: str, purpose: str) -> bytes:
@@ -43,21 +49,27 @@ def reseal(user: User, key: DataKey) -> None:
 
 
 def _data_key(user: User) -> bytes:
-    key = _known_key(user)
-    if key is None:
-        sealed, kid = _wrap(user, os.urandom(32))
-        try:
-            with transaction.atomic():
-                key = DataKey.objects.create(user_id=user.pk, sealed=sealed, sealed_under=kid)
-        except IntegrityError:  # Another request made it first; its key is the user's.
-            key = DataKey.objects.get(user_id=user.pk)
-    return _unwrap(user, key)
+    was_looked_for = "data_key" in user._state.fields_cache
+    key = user._state.fields_cache["data_key"] if was_looked_for else _known_key(user)
+    return _unwrap(user, key or _made(user))
 
 
 def _known_key(user: User) -> DataKey | None:
     """The key that was read together with the user, or the one in the database by now."""
     read_along: DataKey | None = user._state.fields_cache.get("data_key")
     return read_along or DataKey.objects.filter(user_id=user.pk).first()
+
+
+def _made(user: User) -> DataKey:
+    """The user's data key, made where there is none; kept with the user, as one that was read along."""
+    now = timezone.now()
+    sealed, kid = _wrap(user, os.urandom(32))
+    given = {"user": user.pk, "sealed": sealed, "sealed_under": kid, "now": rows.instant(now)}
+    found = rows.one(_MAKE, given)
+    assert found is not None  # noqa: S101  It returns the row, whoever wrote it.
+    key = DataKey(user_id=user.pk, sealed=found[0], sealed_under=found[1], created_at=now)
+    user._state.fields_cache["data_key"] = key
+    return key
 
 
 def _wrap(user: User, data_key: bytes) -> tuple[bytes, str]:

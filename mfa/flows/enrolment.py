@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
+from uuid import UUID, uuid4
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
+from identity import rows
 from identity.flows import accounts, audit
 from identity.models import User
+from identity.rows import Rows
 from mfa import secret_store
-from mfa.flows import challenge, notices, policy, recovery, remembered_devices, requests, tries
-from mfa.models import AuthenticationRequest, Authenticator, Enrolment, RecoveryCodeSet
+from mfa.flows import challenge, notices, people, policy, recovery, remembered_devices, requests, tries
+from mfa.models import AuthenticationRequest, Authenticator, Enrolment
 from mfa.models.authentication_request import PassedBy, Purpose, RequestState
 from mfa.models.authenticator import EnrolmentState, Kind
 from mfa.outcomes import EnrolmentRefusal, HandOver, Origin
@@ -22,6 +25,36 @@ from mfa.verifiers import totp as totp_verifier
 BEGINNINGS_OF_A_REQUEST = 10
 AUTHENTICATORS_OF_A_KIND = 5
 LABELS = {Kind.APP: "Authenticator app", Kind.EMAIL: "E-mail", Kind.SMS: "Text message"}
+
+_ENROLMENT, _COUNTED = Rows(Enrolment, "e"), Rows(Enrolment, "mfa_enrolment")
+_BEGUN_AND_HELD = f"""
+SELECT {_ENROLMENT.columns}, a.id, a.kind FROM mfa_authenticationrequest r
+LEFT JOIN mfa_enrolment e ON e.request_id = r.id
+LEFT JOIN mfa_authenticator a ON a.user_id = r.user_id
+WHERE r.id = %(request)s ORDER BY e.begun_at DESC"""  # noqa: S608  Nothing in these comes from outside.
+_ADMIT = f"""
+UPDATE mfa_enrolment SET failures = failures + 1
+WHERE request_id = %(request)s AND kind = %(kind)s AND state = 'pending' AND expires_at > %(now)s
+  AND failures < {tries.TRIES_OF_AN_ENROLMENT} RETURNING {_COUNTED.columns}"""  # noqa: S608
+_WHAT_HOLDS_NOW = """
+SELECT r.state, r.enrolment_confirmed_at IS NOT NULL, r.passed_by, a.kind, a.destination,
+  EXISTS (SELECT 1 FROM mfa_recoverycodeset s WHERE s.user_id = r.user_id),
+  EXISTS (SELECT 1 FROM mfa_remembereddevice d WHERE d.user_id = r.user_id AND d.revoked_at IS NULL)
+    OR EXISTS (SELECT 1 FROM mfa_invitation i WHERE i.user_id = r.user_id AND i.spent_at IS NULL)
+FROM mfa_authenticationrequest r LEFT JOIN mfa_authenticator a ON a.user_id = r.user_id
+WHERE r.id = %(request)s ORDER BY a.created_at"""
+_WIN = """
+UPDATE mfa_enrolment SET state = 'confirmed', sealed_secret = NULL, code_digest = '', authenticator_id = %(key)s
+WHERE id = %(enrolment)s AND state = 'pending'"""
+_WAITS = "state = 'open' AND purpose = 'sign_in'"
+_PASS = f"""
+UPDATE mfa_authenticationrequest SET enrolment_confirmed_at = %(now)s, recovery_codes_due = %(due)s,
+  passed_by = CASE WHEN {_WAITS} THEN 'enrolment' ELSE passed_by END,
+  passed_at = CASE WHEN {_WAITS} THEN %(now)s ELSE passed_at END,
+  amr = CASE WHEN {_WAITS} THEN %(amr)s ELSE amr END,
+  method = CASE WHEN {_WAITS} THEN 'OTP' ELSE method END,
+  state = CASE WHEN {_WAITS} THEN 'passed' ELSE state END
+WHERE id = %(request)s"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +90,24 @@ def begin_app(request: AuthenticationRequest, origin: Origin, now: datetime) -> 
 
 
 def _begin_app(request: AuthenticationRequest, origin: Origin, now: datetime) -> Enrolment | EnrolmentRefusal:
-    pending = _pending(request, Kind.APP, now)
-    if pending is not None:
-        return _not_now(request, Kind.APP) or pending
-    with transaction.atomic():
-        accounts.lock_row(request.user_id)
-        pending = _pending(request, Kind.APP, now)
-        if pending is not None:
-            return _not_now(request, Kind.APP) or pending
-        return _begin(request, Kind.APP, "", origin, now)
+    begun, held = _begun_and_held(request)
+    refusal = _not_now(request, Kind.APP, held)
+    if refusal is not None:
+        return refusal
+    pending = next((each for each in begun if _is_pending(each, Kind.APP)), None)
+    if pending is not None and pending.expires_at > now:
+        return pending
+    if len(begun) >= BEGINNINGS_OF_A_REQUEST:
+        return EnrolmentRefusal.ENDED
+    try:
+        with transaction.atomic():
+            if pending is not None:
+                _end(pending, EnrolmentState.CANCELLED)
+            return _write(request, Kind.APP, "", origin, now)
+    except IntegrityError:
+        # One pending enrolment of a kind: another call was first, and its key is shown.
+        request.user._state.fields_cache.pop("data_key", None)
+        return _pending(request, Kind.APP, now) or EnrolmentRefusal.ENDED
 
 
 def begin_delivered(
@@ -123,28 +165,34 @@ def confirm(
 def _confirm_counted(
     request: AuthenticationRequest, kind: Kind, submitted: str, origin: Origin, now: datetime
 ) -> Authenticator | EnrolmentRefusal:
-    enrolment = _latest(request, kind)
+    enrolment = _admit(request, kind, now)
     if enrolment is None:
-        return _not_now(request, kind) or EnrolmentRefusal.NOT_BEGUN
-    if enrolment.state == EnrolmentState.CONFIRMED:
-        return EnrolmentRefusal.ALREADY_CONFIRMED
-    if enrolment.state != EnrolmentState.PENDING or enrolment.expires_at <= now:
-        return EnrolmentRefusal.ENDED
-    refusal = _not_now(request, kind)
-    if refusal is not None:
-        # Another call may have confirmed this very enrolment a moment ago.
-        enrolment.refresh_from_db(fields=["state"])
-        return EnrolmentRefusal.ALREADY_CONFIRMED if enrolment.state == EnrolmentState.CONFIRMED else refusal
-    number = tries.admit_to_enrolment(enrolment)
-    if not number:
-        return EnrolmentRefusal.ENDED
+        return _why_no_try(request, kind)
     step = _confirming_step(enrolment, submitted, now)
     if step is None:
-        if number >= tries.TRIES_OF_AN_ENROLMENT:
+        if enrolment.failures >= tries.TRIES_OF_AN_ENROLMENT:
             _end(enrolment, EnrolmentState.ENDED)
-        return EnrolmentRefusal.WRONG_CODE
+        return _not_now(request, kind) or EnrolmentRefusal.WRONG_CODE
     with transaction.atomic():
         return _confirm(request, enrolment, step, origin, now)
+
+
+def _admit(request: AuthenticationRequest, kind: Kind, now: datetime) -> Enrolment | None:
+    """Count a try against the pending enrolment and return it, `failures` with this try; None: it takes none."""
+    row = rows.one(_ADMIT, {"request": request.pk, "kind": int(kind), "now": rows.instant(now)})
+    enrolment = _COUNTED.read(row) if row else None
+    if enrolment is not None:
+        enrolment.user = request.user
+    return enrolment
+
+
+def _why_no_try(request: AuthenticationRequest, kind: Kind) -> EnrolmentRefusal:
+    """What the latest enrolment of the kind has come to. A clock that was set back decides nothing."""
+    begun = [each for each in _begun_and_held(request)[0] if each.kind == kind]
+    if not begun:
+        return _not_now(request, kind) or EnrolmentRefusal.NOT_BEGUN
+    latest = next((each for each in begun if _is_pending(each, kind)), begun[0])
+    return EnrolmentRefusal.ALREADY_CONFIRMED if latest.state == EnrolmentState.CONFIRMED else EnrolmentRefusal.ENDED
 
 
 def cancel(request: AuthenticationRequest, origin: Origin, now: datetime) -> bool:
@@ -190,14 +238,17 @@ def start_signed_in(user: User, origin: Origin, now: datetime) -> str:
     return request_id
 
 
-def _not_now(request: AuthenticationRequest, kind: Kind) -> EnrolmentRefusal | None:
-    """Why the request may not enrol this kind; None when it may."""
+def _not_now(request: AuthenticationRequest, kind: Kind, held: list[Kind] | None = None) -> EnrolmentRefusal | None:
+    """Why the request may not enrol this kind; None when it may. `held` are the kinds that the account holds."""
     if request.enrolment_confirmed_at is not None:
         return EnrolmentRefusal.ALREADY_CONFIRMED
     asked = policy.effective(request.user, request.client)
     if kind not in asked.kinds:
         return EnrolmentRefusal.TRANSPORT_NOT_ALLOWED
-    held = list(Authenticator.objects.filter(user_id=request.user_id).values_list("kind", flat=True))
+    if held is None:
+        held = [
+            Kind(each) for each in Authenticator.objects.filter(user_id=request.user_id).values_list("kind", flat=True)
+        ]
     # Knowing the password alone must never add a factor (ATTACKS A24, A25).
     if held and request.passed_by != PassedBy.CODE:
         return EnrolmentRefusal.FACTOR_DUE
@@ -219,6 +270,10 @@ def _begin(
     Enrolment.objects.filter(request=request, kind=kind, state=EnrolmentState.PENDING).update(
         state=EnrolmentState.CANCELLED, sealed_secret=None
     )
+    return _write(request, kind, destination, origin, now)
+
+
+def _write(request: AuthenticationRequest, kind: Kind, destination: str, origin: Origin, now: datetime) -> Enrolment:
     enrolment = Enrolment(
         user=request.user,
         request=request,
@@ -231,7 +286,7 @@ def _begin(
         enrolment.sealed_secret = secret_store.seal_for(
             request.user, totp.new_secret(), table="mfa_enrolment", row=str(enrolment.pk), purpose="totp"
         )
-    enrolment.save(force_insert=True)
+    rows.insert(enrolment)
     _record(request, "enrolment.begun", origin, kind=kind)
     return enrolment
 
@@ -250,42 +305,62 @@ def _confirm(
     request: AuthenticationRequest, enrolment: Enrolment, step: int, origin: Origin, now: datetime
 ) -> Authenticator | EnrolmentRefusal:
     """Under a lock on the account: what was true when the enrolment began is looked at again."""
-    user, kind = accounts.lock_row(request.user_id), Kind(enrolment.kind)
+    user, kind = _locked(request), Kind(enrolment.kind)
     if accounts.states(user, request.client, now):
         requests.end_all(user, "account closed", now)
         return EnrolmentRefusal.REQUEST_OVER
-    request.refresh_from_db(fields=["state", "enrolment_confirmed_at", "passed_by", "expires_at"])
+    found = rows.every(_WHAT_HOLDS_NOW, {"request": request.pk})
+    request.state, confirmed, request.passed_by = found[0][:3]
+    has_codes, has_more = found[0][5:]
+    held = [(Kind(row[3]), row[4]) for row in found if row[3] is not None]
     if request.state == RequestState.CANCELLED:
         return EnrolmentRefusal.REQUEST_OVER
-    refusal = _not_now(request, kind)
+    if confirmed:
+        return EnrolmentRefusal.ALREADY_CONFIRMED
+    refusal = _not_now(request, kind, [each for each, _ in held])
     if refusal is not None:
         return refusal
     if kind == Kind.EMAIL and _is_taken(user, enrolment.destination):
         return EnrolmentRefusal.DESTINATION_TAKEN
-    if (
-        enrolment.destination
-        and Authenticator.objects.filter(user=user, kind=kind, destination=enrolment.destination).exists()
-    ):
+    if enrolment.destination and (kind, enrolment.destination) in held:
         return EnrolmentRefusal.ALREADY_CONFIRMED
     secret = totp_verifier.enrolment_secret(enrolment) if kind == Kind.APP else None
-    won = Enrolment.objects.filter(pk=enrolment.pk, state=EnrolmentState.PENDING).update(
-        state=EnrolmentState.CONFIRMED, sealed_secret=None, code_digest=""
-    )
-    if won != 1:
+    identity = uuid4()
+    # The key of a row that is about to be: the database looks for it when the transaction ends.
+    if not rows.changed(_WIN, {"key": rows.key(identity), "enrolment": rows.key(enrolment.pk)}):
         return EnrolmentRefusal.ALREADY_CONFIRMED
-    authenticator = _bind(user, kind, enrolment.destination, secret, step, now)
-    Enrolment.objects.filter(pk=enrolment.pk).update(authenticator=authenticator)
-    _pass_request(request, kind, now)
-    remembered_devices.forget_all(user, now)
-    remembered_devices.spend_invitations(user, now)
+    authenticator = _bind(user, kind, identity, enrolment.destination, secret, step, now, is_first=not held)
+    _pass_request(request, kind, now, recovery_codes_due=not has_codes)
+    if has_more:
+        remembered_devices.forget_all(user, now)
+        remembered_devices.spend_invitations(user, now)
     _record(request, "enrolment.confirmed", origin, kind=kind, authenticator=str(authenticator.pk))
-    notices.tell(user, "authenticator_added", origin, now, label=authenticator.label)
+    reached = [(each, where) for each, where in [*held, (kind, enrolment.destination)] if where]
+    notices.tell(user, "authenticator_added", origin, now, delivered=reached, label=authenticator.label)
     return authenticator
 
 
-def _bind(user: User, kind: Kind, destination: str, secret: bytes | None, step: int, now: datetime) -> Authenticator:
+def _locked(request: AuthenticationRequest) -> User:
+    found = people.lock_with_authenticators(request.user_id)
+    if found is None:
+        raise User.DoesNotExist
+    return found[0]
+
+
+def _bind(
+    user: User,
+    kind: Kind,
+    identity: UUID,
+    destination: str,
+    secret: bytes | None,
+    step: int,
+    now: datetime,
+    *,
+    is_first: bool,
+) -> Authenticator:
     """The confirmed authenticator. The step of the confirming code is spent with it (RFC 6238, 5.2)."""
     authenticator = Authenticator(
+        id=identity,
         user=user,
         kind=kind,
         label=LABELS[kind],
@@ -294,13 +369,13 @@ def _bind(user: User, kind: Kind, destination: str, secret: bytes | None, step: 
         confirmed_at=now,
         last_time_step=step,
         last_used_at=now,
-        is_default=not user.authenticators.exists(),
+        is_default=is_first,
     )
     if secret is not None:
         authenticator.sealed_secret = secret_store.seal_for(
             user, secret, table="mfa_authenticator", row=str(authenticator.pk), purpose="totp"
         )
-    authenticator.save(force_insert=True)
+    rows.insert(authenticator)
     if kind == Kind.EMAIL:
         User.objects.filter(pk=user.pk).update(email=destination, email_verified_at=now)
     if kind == Kind.SMS:
@@ -308,19 +383,10 @@ def _bind(user: User, kind: Kind, destination: str, secret: bytes | None, step: 
     return authenticator
 
 
-def _pass_request(request: AuthenticationRequest, kind: Kind, now: datetime) -> None:
+def _pass_request(request: AuthenticationRequest, kind: Kind, now: datetime, *, recovery_codes_due: bool) -> None:
     """The confirmation passes the request that waited for it, and recovery codes are due after the first one."""
-    AuthenticationRequest.objects.filter(pk=request.pk).update(
-        enrolment_confirmed_at=now,
-        recovery_codes_due=not RecoveryCodeSet.objects.filter(user_id=request.user_id).exists(),
-    )
-    AuthenticationRequest.objects.filter(pk=request.pk, state=RequestState.OPEN, purpose=Purpose.SIGN_IN).update(
-        state=RequestState.PASSED,
-        passed_by=PassedBy.ENROLMENT,
-        passed_at=now,
-        amr="pwd sms mfa" if kind == Kind.SMS else "pwd otp mfa",
-        method="OTP",
-    )
+    amr = "pwd sms mfa" if kind == Kind.SMS else "pwd otp mfa"
+    rows.changed(_PASS, {"now": rows.instant(now), "due": recovery_codes_due, "amr": amr, "request": request.pk})
 
 
 def _is_taken(user: User, email: str) -> bool:
@@ -338,13 +404,18 @@ def _pending(request: AuthenticationRequest, kind: Kind, now: datetime) -> Enrol
     return found
 
 
-def _latest(request: AuthenticationRequest, kind: Kind) -> Enrolment | None:
-    """The pending enrolment, else the one begun last: a clock that was set back decides nothing."""
-    begun = list(request.enrolments.filter(kind=kind).order_by("-begun_at"))
-    found = next((each for each in begun if each.state == EnrolmentState.PENDING), begun[0] if begun else None)
-    if found is not None:
-        found.user = request.user
-    return found
+def _is_pending(enrolment: Enrolment, kind: Kind) -> bool:
+    return enrolment.kind == kind and enrolment.state == EnrolmentState.PENDING
+
+
+def _begun_and_held(request: AuthenticationRequest) -> tuple[list[Enrolment], list[Kind]]:
+    """What the request has begun, the latest first, and the kinds of the account's authenticators."""
+    found = rows.every(_BEGUN_AND_HELD, {"request": request.pk})
+    begun = {each.pk: each for row in found if (each := _ENROLMENT.read(row)) is not None}
+    for enrolment in begun.values():
+        enrolment.user, enrolment.request = request.user, request
+    held = {row[-2]: Kind(row[-1]) for row in found if row[-2] is not None}
+    return list(begun.values()), list(held.values())
 
 
 def _end(enrolment: Enrolment, state: EnrolmentState) -> bool:

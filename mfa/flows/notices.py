@@ -34,16 +34,24 @@ NOTICES: Final = MappingProxyType(
 
 
 def tell(
-    user: User, template: str, origin: Origin | None, now: datetime, *, also_to: Iterable[str] = (), **facts: Any
+    user: User,
+    template: str,
+    origin: Origin | None,
+    now: datetime,
+    *,
+    also_to: Iterable[str] = (),
+    delivered: Iterable[tuple[Kind, str]] | None = None,
+    **facts: Any,
 ) -> None:
     """Write the notice for every verified address of `user`, in the caller's transaction; it goes when that commits.
 
     `also_to` names e-mail addresses that were verified until just now, such as that of a removed authenticator. An
-    account without a verified e-mail address is told by SMS. Raises ValueError for an unknown notice or a missing fact.
+    account without a verified e-mail address is told by SMS. `delivered` are the account's authenticators of these two
+    kinds, oldest first, for a caller that has just read them. Raises ValueError for an unknown notice, a missing fact.
     """
     if template not in NOTICES or not NOTICES[template] <= facts.keys():
         raise ValueError(f"{template} is no notice, or needs {NOTICES.get(template)}")
-    addresses = list(dict.fromkeys([*_verified_addresses(user), *also_to]))
+    addresses = list(dict.fromkeys([*_verified_addresses(user, delivered), *also_to]))
     if not addresses or not budget.spend_for_notice(user.pk, template, now):
         return
     told = {
@@ -64,10 +72,12 @@ def tell(
         )
 
 
-def _verified_addresses(user: User) -> list[str]:
+def _verified_addresses(user: User, delivered: Iterable[tuple[Kind, str]] | None) -> list[str]:
     """Every verified e-mail address, or, where there is none, every verified number."""
-    own = Authenticator.objects.filter(Q(kind=Kind.EMAIL) | Q(kind=Kind.SMS), user=user).order_by("created_at")
-    found = list(own.values_list("kind", "destination"))
+    if delivered is None:
+        own = Authenticator.objects.filter(Q(kind=Kind.EMAIL) | Q(kind=Kind.SMS), user=user).order_by("created_at")
+        delivered = [(Kind(kind), destination) for kind, destination in own.values_list("kind", "destination")]
+    found = list(delivered)
     if user.email and user.email_verified_at:
         found.insert(0, (Kind.EMAIL, user.email))
     if user.mobile_phone and user.mobile_verified_at:

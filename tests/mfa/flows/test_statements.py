@@ -166,12 +166,28 @@ def test_an_id_token_and_a_refresh_token_cost_one_statement_and_roles_one_more()
     assert len(roles) - len(both) == 2
 
 
-def test_drawing_the_qr_again_takes_few_statements_and_confirming_it_no_more_than_it_does() -> None:
+def test_an_enrolment_takes_five_statements_to_begin_two_to_draw_again_and_eight_to_confirm() -> None:
     client = sign_in_client(make_user())
     request_id = client.password_step().request_id
-    phone = SoftAuthenticator.scan(client.qr(request_id).body)
+    picture, first = taken(lambda: client.qr(request_id))
+    assert first == [
+        "SELECT mfa_authenticationrequest",  # With user, data key and client.
+        "SELECT mfa_authenticationrequest",  # What it has begun, and what the account holds.
+        "INSERT mfa_datakey",
+        "INSERT mfa_enrolment",
+        "INSERT identity_auditevent",
+    ]
     _, again = taken(lambda: client.qr(request_id))
-    assert len(again) <= 5, again
-    answer, confirming = taken(lambda: client.confirm(request_id, phone.code()))
+    assert again == ["SELECT mfa_authenticationrequest", "SELECT mfa_authenticationrequest"]
+    answer, confirming = taken(lambda: client.confirm(request_id, SoftAuthenticator.scan(picture.body).code()))
     assert answer.http_status == 200
-    assert len(confirming) <= 21, confirming
+    assert confirming == [
+        "SELECT mfa_authenticationrequest",
+        "UPDATE mfa_enrolment",  # Counted before it is compared.
+        "SELECT identity_user",  # Under its lock.
+        "SELECT mfa_authenticationrequest",  # What holds now.
+        "UPDATE mfa_enrolment",
+        "INSERT mfa_authenticator",
+        "UPDATE mfa_authenticationrequest",
+        "INSERT identity_auditevent",
+    ]
