@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench.unit_costs import SETTINGS, processor_seconds
+from bench.processes import processor_seconds
 from tests.config.test_serving import descendants
 from tests.faults.private import client_of, private, provisioned
 from tests.support.databases import manage
@@ -24,6 +24,7 @@ from tests.support.soft_authenticator import SoftAuthenticator
 from tests.support.visual_guard import ENROLMENT_REQUIRED, VisualGuardClient
 
 CLIENTS = 8
+SETTINGS = {"DJANGO_SETTINGS_MODULE": "config.settings.development", "REDIS_URL": "", "RATE_LIMIT": "0"}
 Opened = tuple[VisualGuardClient, str]
 
 
