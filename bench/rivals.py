@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import environments, seed
-from bench.load import Operation, expect, request
+from bench.load import Operation, expect, form, request
 from bench.services import Services
 from bench.serving import ROOT, Seeder, Served, granian, served
 from bench.stepward import code_of, forwarded, secret_in
@@ -177,6 +177,42 @@ class Allauth(Peer):
         expect((yield json_of(target, fields, f"X-Session-Token: {who}")), 200)
 
 
+@dataclass
+class PrivacyIdea(Peer):
+    """privacyIDEA: PIN and code in one call, as its documentation has it; every second person has no PIN."""
+
+    admin: str = ""
+
+    def check(self, number: int, before: str) -> Operation:
+        fields = {"user": f"p{number}", "pass": before + code_of(seed.secret_of(number))}
+        got = expect((yield form("/validate/check", fields, forwarded())), 200)
+        assert json.loads(got.body)["result"]["value"] is True, got.body
+
+    def sign_ins(self, count: int) -> Iterator[Operation]:
+        return (self.check(number, seed.PASSWORD) for number in self.take(2 * count) if number % 2)
+
+    def code_steps(self, count: int) -> Iterator[Operation]:
+        return (self.check(number, "") for number in self.take(2 * count) if number % 2 == 0)
+
+    def enrolments(self, count: int) -> list[str]:
+        return [f"p{number}" for number in self.take_lacking(count)]
+
+    def begin(self, who: str, into: dict[str, bytes]) -> Operation:
+        fields = {"user": who, "realm": "bench", "type": "totp", "genkey": "1"}
+        got = expect((yield form("/token/init", fields, f"Authorization: {self.admin}")), 200)
+        detail = json.loads(got.body)["detail"]
+        into[who] = json.dumps([detail["serial"], detail["googleurl"]["value"]]).encode()
+
+    def confirm(self, who: str, begun: bytes) -> Operation:
+        serial, uri = json.loads(begun)
+        return self._confirm(serial, SoftAuthenticator.from_uri(uri).secret)
+
+    def _confirm(self, serial: str, secret: bytes) -> Operation:
+        fields = {"serial": serial, "type": "totp", "verify": code_of(secret)}
+        got = expect((yield form("/token/init", fields, f"Authorization: {self.admin}")), 200)
+        assert json.loads(got.body)["result"]["value"] is True, got.body
+
+
 @dataclass(frozen=True)
 class Kind:
     """How one of them is started."""
@@ -187,6 +223,9 @@ class Kind:
     distribution: str = ""
     own_environment: bool = True
     redis: int = 0
+    application: str = "wsgi:application"
+    most: int = 100_000  # people with an authenticator, where filling it takes long
+    told: str = ""  # the field that keeps what its seeding answered
 
     def python(self) -> Path:
         return environments.python_of(self.package) if self.own_environment else Path(sys.executable)
@@ -199,17 +238,29 @@ class Kind:
 
 
 FLOOR = Kind("floor", "floor", Floor, own_environment=False)
-OTP = Kind("django-otp", "otp_view", OtpView, "django-otp")
+OTP = Kind("django-otp", "otp_view", OtpView, "django-otp", told="tickets")
 ALLAUTH = Kind("allauth headless", "allauth_headless", Allauth, "django-allauth", redis=5)
 
 
-PEERS_OF_THIS_RUN = (OTP, ALLAUTH)
+PRIVACYIDEA = Kind(
+    "privacyIDEA",
+    "privacyidea_server",
+    PrivacyIdea,
+    "privacyIDEA",
+    redis=6,
+    application="privacyidea_server.application:application",
+    most=600,
+    told="admin",
+)
+PEERS_OF_THIS_RUN = (OTP, ALLAUTH, PRIVACYIDEA)
 
 
 @contextmanager
 def running(kind: Kind, services: Services, folder: Path, *, having: int, lacking: int) -> Iterator[Rival]:
     """Its database filled, and its server."""
-    python, port = kind.python(), free_port()
+    python, port, having = kind.python(), free_port(), min(having, kind.most)
+    own = folder / kind.package
+    own.mkdir()
     environment = {
         "DATABASE_URL": services.database(kind.package),
         "REDIS_URL": services.redis_number(kind.redis),
@@ -217,13 +268,14 @@ def running(kind: Kind, services: Services, folder: Path, *, having: int, lackin
         "DJANGO_SETTINGS_MODULE": f"{kind.package}.settings",
         "THREADS": str(THREADS),
         "BENCH_PASSWORD": seed.PASSWORD,
+        "FOLDER": str(own),
         "PYTHONPATH": str(PEERS),
     }
     with ExitStack() as stack:
         seeder = Seeder([str(python), "-m", f"{kind.package}.seed"], environment, PEERS)
         stack.callback(seeder.close)
         told = seeder.call("people", having) if kind is FLOOR else seeder.call("people", having, lacking)
-        command = granian(python, "wsgi:application", port, THREADS)
+        command = granian(python, kind.application, port, THREADS)
         server = stack.enter_context(
             served(
                 kind.package,
@@ -237,5 +289,4 @@ def running(kind: Kind, services: Services, folder: Path, *, having: int, lackin
                 cwd=PEERS,
             )
         )
-        more = {"tickets": told} if kind is OTP else {}
-        yield kind.made(server, seeder, having, **more)
+        yield kind.made(server, seeder, having, **({kind.told: told} if kind.told else {}))

@@ -118,7 +118,7 @@ def of_rival(kind: rivals.Kind, rival: Rival) -> Iterator[Case]:
         yield Case(kind.title, "code step", rival.served, rival.code_steps, 500)
         yield Case(kind.title, "code step, bare", rival.served, rival.bare_steps, 700)
     else:
-        yield Case(kind.title, "code step", rival.served, rival.code_steps, 150)
+        yield Case(kind.title, "code step", rival.served, rival.code_steps, 120)
 
 
 @dataclass(frozen=True)
