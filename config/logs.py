@@ -3,8 +3,11 @@
 import logging
 import sys
 import traceback
+from datetime import UTC, datetime
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quoted
 from types import TracebackType
-from typing import Any
+from typing import Any, Final, TextIO
 
 from django.core.signals import got_request_exception
 from django.http import HttpRequest
@@ -15,12 +18,48 @@ with absent("rich", "greenlet", "better_exceptions"):  # 4 MB for coloured trace
     import structlog
     from structlog.typing import EventDict, WrappedLogger
 
+_ACCESS: Final = "stepward.access"
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+
+
+class Output(logging.StreamHandler[TextIO]):
+    """Standard output, for the records of `logging` and for lines that are written already."""
+
+    current: "Output | None" = None
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        Output.current = self
+
+    def write(self, line: str) -> None:
+        """Write one line whole."""
+        self.acquire()
+        try:
+            self.stream.write(line + self.terminator)
+            self.stream.flush()
+        finally:
+            self.release()
+
+
+def request(method: str, route: str, status: int, seconds: float, address: str, trace_id: str) -> None:
+    """The access log's line. It is most of all lines, and by way of structlog and logging it took 130 µs."""
+    output = Output.current
+    if output is None or not _access.isEnabledFor(logging.INFO):
+        return
+    output.write(
+        f'{{"method": "{method}", "route": {_quoted_route(route)}, "status": {status}, "ms": {seconds * 1000:.1f}, '
+        f'"address": {quoted(address)}, "event": "request", "trace_id": "{trace_id}", "level": "info", '
+        f'"logger": "{_ACCESS}", "timestamp": "{datetime.now(UTC).isoformat()[:-6]}Z"}}'
+    )
+
+
+_access = logging.getLogger(_ACCESS)
+_quoted_route = lru_cache(quoted)  # As many as there are routes.
 
 
 def where_it_rose(exception: BaseException | None) -> str:

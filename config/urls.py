@@ -6,11 +6,15 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from mfa.api import metrics
 
-urlpatterns: list[URLPattern | URLResolver] = [
+# What programs call, without cookies: `config.middleware.CallsMiddleware` serves them past everything made for pages.
+calls: list[URLPattern | URLResolver] = [
     path("", include("identity.api.health_urls")),
     path("metrics", metrics.view),
     path("", include("identity.api.urls")),
     path("", include("mfa.api.visualguard.urls")),
+]
+
+pages: list[URLPattern | URLResolver] = [
     path("", include("mfa.web.urls")),
     path("", include("mfa.web.authorize_urls")),
     path("", include("config.openapi")),
@@ -18,11 +22,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 
 if settings.STATELESS_API:
-    urlpatterns += [
+    calls += [
         path("", include("mfa.api.authenticatorapi.urls")),
         path("", include("mfa.api.totp.urls")),
-        path("", include("mfa.web.stateless_urls")),
     ]
+    pages += [path("", include("mfa.web.stateless_urls"))]
+
+urlpatterns = [*calls, *pages]
 
 handler400 = "identity.api.problems.bad_request"
 handler403 = "identity.api.problems.forbidden"

@@ -2,7 +2,7 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 from django.db import DatabaseError, connections
 from django.urls import get_resolver
 from django.utils import timezone
@@ -10,7 +10,11 @@ from django.utils import timezone
 from config.env import say_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
-application = get_wsgi_application()
+django.setup(set_prefix=False)
+
+from config.handler import Application  # noqa: E402  The settings stand only now.
+
+application = Application()
 # Every view is loaded before the first request, which would wait half a second for it otherwise.
 get_resolver().url_patterns  # noqa: B018
 

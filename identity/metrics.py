@@ -41,6 +41,18 @@ LAST_SWEEP = Gauge(
 SWEPT = Counter("stepward_swept_rows", "Rows that clean-up deleted, by table.", ["table"])
 
 
+def request(method: str, route: str, status: int, seconds: float) -> None:
+    """One request more. As many children are kept as the library keeps itself: finding one there costs 3 µs."""
+    key = (method, route, status)
+    child = _requests.get(key)
+    if child is None:
+        child = _requests[key] = REQUESTS.labels(*key)
+    child.observe(seconds)
+
+
+_requests: dict[tuple[str, str, int], Histogram] = {}
+
+
 def registry() -> CollectorRegistry:
     """What a scrape of this server reads: all its processes, or this one alone where they share no folder."""
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")

@@ -80,6 +80,8 @@ def read(request: HttpRequest, *, query: bool = False) -> Parameters:
 
 
 def _body(request: HttpRequest) -> bytes:
+    if not request.META.get("CONTENT_LENGTH") and "wsgi.input" in request.META:
+        return b""  # WSGI reads no body without a length, and most calls by GET have neither.
     try:
         body = request.body
     except RequestDataTooBig:
