@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -78,6 +79,29 @@ def test_renewing_servers_behind_the_proxy_fails_no_request(tmp_path: Path) -> N
                 while set(descendants(server.process.pid)) & before:
                     assert time.monotonic() < deadline
                     time.sleep(0.2)
+        assert completed(url) == seen["signed in"]
+    assert set(seen) == {"signed in"}, seen
+    assert seen["signed in"] > 30
+
+
+def test_replacing_one_server_after_the_other_fails_no_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As containers are replaced: one is told to end, does, and another starts in its place; then the next."""
+    with fresh_database(tmp_path) as url:
+        provision(url, provisioned(PEOPLE))
+        phones = with_apps({"DATABASE_URL": url}, PEOPLE)
+        with ExitStack() as stack:
+            servers = [stack.enter_context(serve(url, tmp_path)) for _ in range(2)]
+            entry = stack.enter_context(proxy(servers[0], servers[1], tmp_path))
+            with under_load(entry, phones) as seen:
+                for server in servers:
+                    time.sleep(1)
+                    server.process.send_signal(signal.SIGTERM)
+                    assert server.process.wait(timeout=20) == 0
+                    with monkeypatch.context() as same_port:
+                        same_port.setattr("tests.support.server._free_port", lambda port=server.port: port)
+                        (tmp_path / f"server-{server.port}.log").rename(tmp_path / f"first-{server.port}.log")
+                        stack.enter_context(serve(url, tmp_path))
+                time.sleep(1)
         assert completed(url) == seen["signed in"]
     assert set(seen) == {"signed in"}, seen
     assert seen["signed in"] > 30
