@@ -4,8 +4,6 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import phonenumbers
-
 from identity.models import Session, User
 from identity.outcomes import IssuedTokens
 from identity.primitives import masking
@@ -79,6 +77,8 @@ def display(authenticator: Authenticator) -> str:
     if authenticator.kind == Kind.EMAIL:
         return masking.mask_email(authenticator.destination)
     if authenticator.kind == Kind.SMS:
+        import phonenumbers  # Few people's numbers are ever shown.
+
         country = phonenumbers.parse(authenticator.destination).country_code
         return masking.mask_phone(authenticator.destination, str(country))
     return authenticator.label
