@@ -4,7 +4,9 @@
 FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/stepward
-COPY requirements/runtime.txt /tmp/runtime.txt
+# `otel` adds what sends traces.
+ARG DEPENDENCIES=runtime
+COPY requirements/${DEPENDENCIES}.txt /tmp/runtime.txt
 # Wheels only, each by its hash: nothing is compiled here, so no image has a compiler.
 RUN /opt/stepward/bin/pip install --require-hashes --only-binary :all: --requirement /tmp/runtime.txt
 WORKDIR /app

@@ -90,6 +90,7 @@ lock: $(UV) ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1: new
 	$(COMPILE) --group test --group lint --output-file requirements/development.txt
 	$(COMPILE) --group demo --constraints requirements/development.txt --output-file requirements/demo.txt
 	$(COMPILE) --constraints requirements/development.txt --output-file requirements/runtime.txt
+	$(COMPILE) --group otel --constraints requirements/development.txt --output-file requirements/otel.txt
 	$(PY) requirements/freshness.py --write
 
 .PHONY: clean

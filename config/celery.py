@@ -7,7 +7,7 @@ twice meets a lease. So tasks are acknowledged early, and no results are kept.
 import os
 
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import worker_init, worker_ready
 from django.conf import settings
 from django.utils import timezone
 from prometheus_client import start_http_server
@@ -61,6 +61,14 @@ def reseal() -> None:
 
     if rotation.go_on(timezone.now(), seconds=5.0):
         reseal.apply_async(retry=False)
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]
+def _trace_tasks(**_kwargs: object) -> None:
+    if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+        from config import telemetry
+
+        telemetry.watch_tasks()
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

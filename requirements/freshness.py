@@ -14,7 +14,7 @@ from typing import Any
 
 FOLDER = Path(__file__).resolve().parent
 NOTE = FOLDER / "inputs.sha256"
-LOCKS = {"runtime.txt": [], "demo.txt": ["demo"], "development.txt": ["test", "lint"]}
+LOCKS = {"runtime.txt": [], "otel.txt": ["otel"], "demo.txt": ["demo"], "development.txt": ["test", "lint"]}
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 

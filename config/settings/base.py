@@ -36,6 +36,7 @@ PASSWORD_HASH_QUEUE = environment.integer("PASSWORD_HASH_QUEUE", 64, minimum=1, 
 
 ACCESS_TOKEN_LIFETIME = environment.integer("ACCESS_TOKEN_LIFETIME", 600, minimum=60, maximum=86400)
 REFRESH_TOKEN_LIFETIME = environment.integer("REFRESH_TOKEN_LIFETIME", 14 * 86400, minimum=600, maximum=400 * 86400)
+OTEL_EXPORTER_OTLP_ENDPOINT = environment.text("OTEL_EXPORTER_OTLP_ENDPOINT")
 AUDIT_RETENTION_DAYS = environment.integer("AUDIT_RETENTION_DAYS", 400, minimum=0, maximum=36500)
 
 INSTALLED_APPS = [
@@ -69,6 +70,9 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "config.middleware.UnavailableMiddleware",
 ]
+if OTEL_EXPORTER_OTLP_ENDPOINT:
+    # Inside of the layer that gives a trace id. Without an endpoint the module is not imported, let alone the library.
+    MIDDLEWARE.insert(1, "config.telemetry.TraceMiddleware")
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
