@@ -1,10 +1,12 @@
 """Whether a password is right, and giving an account a new one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
 
 from django.contrib.auth.password_validation import CommonPasswordValidator
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from identity.errors import Overloaded
 from identity.flows import hashing, lockout
@@ -51,6 +53,21 @@ def count_right(verdict: PasswordVerdict) -> None:
     """A right password sets the counts of wrong ones to nothing."""
     if verdict.admission is not None:
         lockout.count_right(verdict.admission)
+
+
+@contextmanager
+def deciding(verdict: PasswordVerdict) -> Iterator[None]:
+    """Around the transaction that goes on with a right password: if the database breaks it off, the try was not wrong.
+
+    Otherwise a disk that is full would lock out whoever tries again.
+    """
+    try:
+        yield
+    except DatabaseError:
+        if verdict.admission is not None:
+            with suppress(DatabaseError):
+                lockout.give_back(verdict.admission)
+        raise
 
 
 def problems(password: str, user: User, installation: Installation) -> list[str]:

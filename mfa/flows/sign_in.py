@@ -69,7 +69,7 @@ def password_step(step: PasswordStep, now: datetime) -> SignInAnswer:
     verdict = passwords.check(step.username, step.password, source, installation, now)
     if verdict.user_pk is None:
         return _wrong_password(step, verdict, now)
-    with transaction.atomic():
+    with passwords.deciding(verdict), transaction.atomic():
         held = people.lock_with_authenticators(verdict.user_pk)
         if held is None or held[0].password != verdict.encoded:  # Changed while the old one was being compared.
             return refused(Finding.PASSWORD_WRONG, name=step.username)
