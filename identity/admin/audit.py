@@ -27,8 +27,6 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_filter = ("outcome", ("at", When), "event")
     search_fields = ("username", "actor_name", "client_id", "address", "request_ref")
     search_help_text = "user, administrator, client, address or request reference"
-    # Counting all of a long trail would take longer than showing a page of it.
-    show_full_result_count = False
     exclude = ("detail",)
     readonly_fields = ("facts",)
 

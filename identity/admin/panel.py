@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
 from django.utils import timezone
 
+from identity.admin.paging import BoundedChangeList
 from identity.api.addresses import client_address
 from identity.flows import audit
 from identity.models import Client, User
@@ -58,6 +59,14 @@ class PanelAdmin(_ModelAdmin):
     actions = None
     list_per_page = 50
     view_on_site = False
+    show_full_result_count = False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
+        return BoundedChangeList
+
+    def described(self, rows: "models.QuerySet[Any]") -> "models.QuerySet[Any]":
+        """The rows of one page of the list, with what its columns show besides."""
+        return rows
 
     def may_change(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether the role allows a change of this very object."""

@@ -13,14 +13,16 @@ class PasswordTries(models.Model):
     key = models.CharField(max_length=64, primary_key=True)
     failures = models.IntegerField()
     window_started = models.BigIntegerField()
-    locked_until = models.BigIntegerField(default=0, db_index=True)
+    locked_until = models.BigIntegerField(default=0)
     told_of = models.BigIntegerField(default=0, db_default=0, help_text="the lock that the owner was told of")
     admitted = models.BooleanField()
     updated = models.BigIntegerField()
     user = models.ForeignKey("identity.User", null=True, on_delete=models.CASCADE, related_name="password_tries")
 
     class Meta:
+        # Most rows live for the time of one hash and never hold a lock.
         indexes = [
+            models.Index(fields=["locked_until"], condition=models.Q(locked_until__gt=0), name="password_tries_locked"),
             # The sweep's. A row is in one of the first two; a sign-in writes rows of the first alone.
             models.Index(fields=["updated"], condition=models.Q(window_started__gt=0), name="password_tries_network"),
             models.Index(fields=["updated"], condition=models.Q(window_started=0), name="password_tries_in_a_row"),

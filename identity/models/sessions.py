@@ -9,8 +9,12 @@ class Session(models.Model):
     """`id` is the `sid` claim. Once `ended_at` is set, none of its tokens is good any more."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey("identity.User", on_delete=models.CASCADE, related_name="sessions")
-    client = models.ForeignKey("identity.Client", null=True, on_delete=models.CASCADE, related_name="sessions")
+    user = models.ForeignKey(  # `session_of_user` serves it.
+        "identity.User", on_delete=models.CASCADE, related_name="sessions", db_index=False
+    )
+    client = models.ForeignKey(  # Clients are never deleted.
+        "identity.Client", null=True, on_delete=models.CASCADE, related_name="sessions", db_index=False
+    )
     auth_time = models.DateTimeField()
     amr = models.CharField(max_length=64, help_text="space separated, RFC 8176")
     acr = models.CharField(max_length=8)

@@ -79,7 +79,19 @@ class User(AbstractBaseUser):
     objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
-        indexes = [models.Index(fields=["email"], name="user_email")]
+        # For the panel's list and filters. The partial ones hold exceptions only, and none holds what a sign-in writes.
+        indexes = [
+            models.Index(fields=["email"], name="user_email"),
+            models.Index(fields=["mobile_phone"], opclasses=["varchar_pattern_ops"], name="user_mobile_phone"),
+            models.Index(fields=["username_key"], condition=models.Q(is_active=False), name="user_disabled"),
+            models.Index(fields=["username_key"], condition=models.Q(is_approved=False), name="user_not_approved"),
+            models.Index(fields=["username_key"], condition=models.Q(admin_role__gt=0), name="user_with_a_role"),
+            models.Index(
+                fields=["locked_by_administrator_at"],
+                condition=models.Q(locked_by_administrator_at__isnull=False),
+                name="user_locked",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.username

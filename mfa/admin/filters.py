@@ -1,50 +1,70 @@
 """Filters of the list of people, by MFA state."""
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib.admin import SimpleListFilter
-from django.db.models import QuerySet
+from django.db.models import Exists, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from identity.models.user import AdminRole
+from mfa.admin import state
 
 
 class _YesNo(SimpleListFilter):
-    annotation: ClassVar[str]
-
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("yes", "Yes"), ("no", "No")]
+
+    def condition(self) -> Q | Exists:
+        raise NotImplementedError
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() not in ("yes", "no"):
             return queryset
-        return queryset.filter(**{self.annotation: self.value() == "yes"})
+        return queryset.filter(self.condition() if self.value() == "yes" else ~self.condition())
 
 
 class Required(_YesNo):
-    title, parameter_name, annotation = "second factor required", "required", "is_required"
+    title, parameter_name = "second factor required", "required"
+
+    def condition(self) -> Q:
+        return state.required()
 
 
 class Enrolled(_YesNo):
-    title, parameter_name, annotation = "enrolled", "enrolled", "is_enrolled"
+    title, parameter_name = "enrolled", "enrolled"
+
+    def condition(self) -> Exists:
+        return state.enrolled()
 
 
 class Pending(_YesNo):
-    title, parameter_name, annotation = "enrolment pending", "pending", "is_pending"
+    title, parameter_name = "enrolment pending", "pending"
+
+    def condition(self) -> Q:
+        return state.pending(timezone.now())
 
 
 class Locked(_YesNo):
-    title, parameter_name, annotation = "locked", "locked", "is_locked"
+    title, parameter_name = "locked", "locked"
+
+    def condition(self) -> Q:
+        return state.locked(timezone.now())
 
 
 class Enabled(_YesNo):
-    title, parameter_name, annotation = "enabled", "enabled", "is_active"
+    title, parameter_name = "enabled", "enabled"
+
+    def condition(self) -> Q:
+        return Q(is_active=True)
 
 
 class Approved(_YesNo):
-    title, parameter_name, annotation = "approved", "approved", "is_approved"
+    title, parameter_name = "approved", "approved"
+
+    def condition(self) -> Q:
+        return Q(is_approved=True)
 
 
 class Role(SimpleListFilter):
