@@ -41,7 +41,7 @@ from tests.support.service_keeper import free_port
 
 RESULTS = Path(__file__).with_name("RESULTS-servers.md")
 ENVIRONMENT = ROOT / "var" / "bench" / "servers"
-RIVALS = ("granian==2.8.7", "gunicorn==27.0.1", "uvicorn==0.54.0", "httptools", "uvloop")
+RIVALS = ("granian==2.8.7", "gunicorn==27.0.1", "uvicorn==0.54.0", "httptools==0.9.0", "uvloop==0.23.0")
 FRAMEWORK = ("Django==5.2.19", "djangorestframework==3.18.3", "psycopg[binary,pool]==3.3.9")
 CLIENTS, WARM_UP, SECONDS = 8, 1.0, 3.0
 ROWS = 1000

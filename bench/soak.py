@@ -243,7 +243,7 @@ class Outcome:
         if done < self.rate * self.seconds * 0.98:
             found.append(f"{done} sign-ins of {self.rate * self.seconds:.0f} that were due")
         settled, last = self._memory()
-        if last > settled * 1.05 + 10:
+        if last > settled * 1.03 + 5:
             found.append(f"memory grew from {settled:.0f} to {last:.0f} MiB")
         middle, end = self.meter.tables[1], self.meter.tables[2]
         for name in SWEPT:
