@@ -60,6 +60,12 @@ def _shared(url: str) -> FixedWindowRateLimiter:
     return FixedWindowRateLimiter(RedisStorage(url, socket_timeout=0.5, socket_connect_timeout=0.5))
 
 
+def prepare() -> None:
+    """Load the library where there is Redis: every request needs it, and the first would wait for it."""
+    if settings.REDIS_URL:
+        _shared(settings.REDIS_URL)
+
+
 def seconds_to_wait(address: str, per_minute: int) -> int:
     """0 when the request may go on; else the seconds until the window turns. Counts the request."""
     url = settings.REDIS_URL
