@@ -82,9 +82,8 @@ class Seen:
 
 def sign_in(server: Stepward, number: int, replay: bool, seen: Seen) -> Operation:
     """Password, code, tokens; where `replay`, the same code once more, which must be refused."""
-    code = stepward.code_of(seed.secret_of(number))
 
-    def second(opened: Answer) -> bytes:
+    def second(opened: Answer, code: str) -> bytes:
         fields = {"client_id": seed.CLIENT, "grant_type": "VGAuthenticator", "MFAAction": "3", "MFASecureCode": code}
         fields |= {
             "AuthenticationRequestId": opened.text_after(b'"RequestId": "'),
@@ -93,11 +92,12 @@ def sign_in(server: Stepward, number: int, replay: bool, seen: Seen) -> Operatio
         return form("/connect/token", fields, stepward.forwarded())
 
     opened = expect((yield server.password(number)), 400)
-    answer = yield second(opened)
+    code = stepward.code_of(seed.secret_of(number))
+    answer = yield second(opened, code)
     seen.ends["signed in" if answer.status == 200 else f"code step {answer.status}"] += 1
     if replay and answer.status == 200:
         opened = expect((yield server.password(number)), 400)
-        again = yield second(opened)
+        again = yield second(opened, code)
         seen.replays["refused" if again.status == 400 else f"status {again.status}"] += 1
 
 
@@ -174,7 +174,9 @@ class Meter:
     seconds: float
     memory: list[tuple[float, dict[str, int], int, int]] = field(default_factory=list)
     tables: list[dict[str, tuple[int, int]]] = field(default_factory=list)
+    parts: list[dict[int, int]] = field(default_factory=list)  # PSS in MiB of each process of the server
     told: int = 0
+    names: dict[int, str] = field(default_factory=dict)
 
     def look(self, seen: Seen) -> None:
         elapsed = time.monotonic() - seen.started
@@ -185,11 +187,21 @@ class Meter:
                 for pid in (served.services.postgresql, served.services.redis)
             ]
             self.memory.append((elapsed, served.memory(), *pss))  # type: ignore[arg-type]
+            tree = processes.tree(served.process.pid)
+            self.names |= {pid: name_of(pid) for pid in tree if pid not in self.names}
+            self.parts.append({pid: processes.memory([pid])["pss"] for pid in tree})
         if elapsed >= self.seconds * len(self.tables) / 2 and len(self.tables) < 2:
             self.tables.append(sizes(self.url))
         if elapsed >= 60 * (self.told + 1):
             self.told += 1
             print(f"minute {self.told}: {dict(seen.ends)}, {self.memory[-1][1]['pss']} MiB", flush=True)
+
+
+def name_of(pid: int) -> str:
+    """What a process of the server is, by its command line."""
+    words = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") if Path(f"/proc/{pid}").exists() else ""
+    kinds = {"config.supervisor": "supervisor", " beat ": "beat", " celery ": "Celery worker", "granian": "web"}
+    return next((kind for word, kind in kinds.items() if word in words), "helper")
 
 
 def sizes(url: str) -> dict[str, tuple[int, int]]:
@@ -293,6 +305,10 @@ class Outcome:
             f"| {at:.0f} | {m['pss']} | {m['rss']} | {database} | {redis} |"
             for at, m, database, redis in self.meter.memory
         ]
+        lines += ["", "| process | MiB (PSS) at the start | middle | end |", "|---|---|---|---|"]
+        for pid in self.meter.parts[-1]:
+            parts = [self.meter.parts[place].get(pid, 0) for place in (0, len(self.meter.parts) // 2, -1)]
+            lines.append(f"| {self.meter.names.get(pid, '')} | " + " | ".join(map(str, parts)) + " |")
         lines += [
             "",
             "| table | rows: start | middle | end | kB: start | middle | end |",

@@ -69,3 +69,16 @@ def test_what_is_over_goes_at_once_and_what_is_open_stays() -> None:
     still_open = a_request(user, now)
     sweep_ahead()
     assert list(AuthenticationRequest.objects.all()) == [still_open]
+
+
+def test_the_report_shows_every_minute_and_each_process() -> None:
+    found = outcome()
+    found.meter.server = cast(
+        "Any", SimpleNamespace(served=SimpleNamespace(services=SimpleNamespace(versions="PostgreSQL 18")))
+    )
+    found.meter.parts, found.meter.names = [{7: 100, 8: 60}, {7: 101, 8: 60}], {7: "web", 8: "beat"}
+    told = found.report()
+    assert "**It stays as it is.**" in told
+    assert "| 10 | 60 | 50 | 50 |" in told
+    assert "| web | 100 | 101 | 101 |" in told
+    assert "| identity_session | 0 | 5000 | 5000 | 0 | 4096 | 4096 |" in told
