@@ -24,6 +24,7 @@ def pytest_configure() -> None:
     """SQLite's test database is a file, as the served one is: one in memory has other locks."""
     from django.conf import settings
 
+    settings.VAR_DIR = Path(os.environ["STEPWARD_TEST_FOLDER"])
     # `serve` makes this folder too; without it WhiteNoise warns, and warnings are errors.
     Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
     if chosen_database() == "sqlite":

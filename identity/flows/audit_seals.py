@@ -172,7 +172,8 @@ def keep_head(head: Head) -> None:
 
 
 def head_file() -> Path:
-    return Path(settings.VAR_DIR) / "audit-head"
+    """Named after the key, which is each installation's own: several may share a folder."""
+    return Path(settings.VAR_DIR) / f"audit-head-{secret_store.digest('audit-head', '')[:12]}"
 
 
 def holds(head: Head) -> bool:

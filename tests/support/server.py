@@ -31,7 +31,8 @@ class Server:
     environment: Mapping[str, str]
 
     def log_text(self) -> str:
-        """Everything that the server wrote to standard output and standard error."""
+        """Everything that the server wrote to standard output and standard error, lines that wait a moment included."""
+        time.sleep(0.1)
         return self.log.read_text(errors="replace")
 
     def manage(self, *arguments: str, given: str | None = None) -> str:
@@ -81,6 +82,7 @@ def serve(
         "WEB_WORKERS": str(workers),
         "WEB_THREADS": str(threads),
         "PYTHONUNBUFFERED": "1",
+        "STEPWARD_VAR": str(folder / "var"),
         **(environment or {}),
     }
     log = folder / f"server-{port}.log"

@@ -133,22 +133,22 @@ def test_deleting_the_newest_with_their_seals_is_seen_by_an_earlier_head(trail: 
 
 
 def test_the_head_is_kept_in_a_file_that_a_cut_chain_does_not_write_over(
-    trail: list[int], var: Path, capsys: pytest.CaptureFixture[str]
+    trail: list[int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     once = head()
-    assert (var / "audit-head").read_text() == f"{once}\n"
+    assert audit_seals.head_file().read_text() == f"{once}\n"
     with as_who_administers_the_database() as cursor:
         cursor.execute("DELETE FROM identity_auditevent WHERE id > %s", [trail[7]])
         cursor.execute("DELETE FROM identity_auditseal WHERE number = 3")
     audit.record("sign_in.completed")
     audit_seals.seal(AuditEvent.objects.latest("id").pk, timezone.now())
-    assert (var / "audit-head").read_text() == f"{once}\n"
+    assert audit_seals.head_file().read_text() == f"{once}\n"
     with pytest.raises(CommandError):
         call_command("verify_audit")
     assert "link 3 was the newest once" in capsys.readouterr().out
     call_command("verify_audit", "--accept")
     call_command("verify_audit")
-    assert (var / "audit-head").read_text() == f"{head()}\n"
+    assert audit_seals.head_file().read_text() == f"{head()}\n"
 
 
 def test_links_that_are_edited_moved_or_missing_are_seen(trail: list[int]) -> None:

@@ -29,6 +29,9 @@ for name in ("kept", "shredded"):
     sealed = secret_store.seal_for(user, b"canary " + name.encode(), table="mfa_authenticator", row=str(key), purpose="totp")
     Authenticator.objects.create(id=key, user=user, kind=4, sealed_secret=sealed, created_at=now, confirmed_at=now)
     audit.record("user.created", user=user)
+from identity.flows import audit_seals
+from identity.models import AuditEvent
+audit_seals.seal(AuditEvent.objects.latest("id").pk, now)
 from identity import secret_store as installation
 print(installation.digest("test", "x"), installation.signing_key(now).kid)
 """
@@ -88,6 +91,10 @@ def test_a_restored_backup_holds_everything_but_what_was_shredded_since(
     assert seen == ["b'canary kept'", "kept True kept@example.org ['staff']", "shredded False  ['staff']", "2"]
     # Codes, client secrets and tokens of before are good: the installation's own keys came with the database.
     assert manage("shell", "--no-imports", "-c", DIGEST, environment=second).strip() == own_keys
+
+    # Every event came back as it was sealed, to the microsecond.
+    told = manage("verify_audit", environment={**second, "STEPWARD_VAR": str(tmp_path)})
+    assert "1 links over 2 events." in told
 
     # With the keys of that day both open, which is why only the newest file of keys is kept.
     old_keys = str(tmp_path / "old" / "data-keys.jsonl.gz")
