@@ -2,10 +2,15 @@
 
 import logging
 import sys
+import threading
+import time
 import traceback
+from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
+from multiprocessing.util import Finalize
 from types import TracebackType
 from typing import Any, Final, TextIO
 
@@ -28,22 +33,68 @@ _SHARED: list[Any] = [
 
 
 class Output(logging.StreamHandler[TextIO]):
-    """Standard output, for the records of `logging` and for lines that are written already."""
+    """Standard output, for the records of `logging`, and for lines that are written already and can wait a moment.
 
+    A write gives Python's interpreter lock away, and the threads of a busy process queue to have it back: for each
+    request that took a quarter of its processor time. So lines wait for each other, at most `LONGEST` seconds; a record
+    is written at once, after the lines before it. A process that is killed loses what waits, one that ends does not.
+    """
+
+    LONGEST: Final = 0.05
     current: "Output | None" = None
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
+        self._lines: deque[str] = deque()
+        self._some = threading.Event()
+        self._writer: threading.Thread | None = None
+        # Granian's processes are multiprocessing's, which end without what `atexit` was told.
+        Finalize(None, self._write_waiting, exitpriority=0)
         Output.current = self
 
     def write(self, line: str) -> None:
-        """Write one line whole."""
+        """Have one line written, whole and in its turn."""
+        self._lines.append(line)
+        if not self._some.is_set():
+            self._some.set()
+            if self._writer is None:
+                self._begin()
+
+    def flush(self) -> None:
+        """Write what waits. `logging` calls it after each record and at the end of the process."""
         self.acquire()
         try:
-            self.stream.write(line + self.terminator)
-            self.stream.flush()
+            waiting = [self._lines.popleft() for _ in range(len(self._lines))]
+            if waiting:
+                self.stream.write("".join(f"{line}{self.terminator}" for line in waiting))
+            super().flush()
         finally:
             self.release()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._lines:
+            self.flush()
+        super().emit(record)
+
+    def _begin(self) -> None:
+        self.acquire()
+        try:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write_on, name="log", daemon=True)
+                self._writer.start()
+        finally:
+            self.release()
+
+    def _write_on(self) -> None:
+        while True:
+            self._some.wait()
+            time.sleep(self.LONGEST)
+            self._some.clear()  # First: a line that comes now is written now, or asks again.
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        with suppress(OSError, ValueError):  # Nobody reads any more, and there is nowhere to say so.
+            self.flush()
 
 
 def request(method: str, route: str, status: int, seconds: float, address: str, trace_id: str) -> None:

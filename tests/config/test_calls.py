@@ -33,6 +33,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What is written to standard output meanwhile."""
     written = io.StringIO()
     assert logs.Output.current is not None
+    logs.Output.current.flush()  # What waits is of another test.
     monkeypatch.setattr(logs.Output.current, "stream", written)
     return written
 
@@ -129,6 +130,8 @@ def test_every_call_does_without_csrf_tokens() -> None:
 @pytest.mark.parametrize("address", ["198.51.100.7", 'no"address\n'])
 def test_the_access_log_names_the_route_and_never_the_query(lines: io.StringIO, address: str) -> None:
     Client().get(f"/Validate.aspx?Pin=135790&SecretCode={SECRET}", REMOTE_ADDR=address)
+    assert logs.Output.current is not None
+    logs.Output.current.flush()
     written = lines.getvalue()
     assert "135790" not in written
     assert SECRET not in written
