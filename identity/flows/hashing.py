@@ -31,9 +31,10 @@ class HashQueue:
         return self._waiting
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Wait for a slot and hold it; raises Overloaded when the queue is full."""
+    def slot(self, before_waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold a slot, waiting for it when none is free; raises Overloaded when the queue is full."""
         if not self._slots.acquire(blocking=False):
+            before_waiting()
             self._wait()
         try:
             yield
@@ -85,11 +86,14 @@ def is_out_of_date(encoded: str) -> bool:
 
 
 def _with_slot(work: Callable[[], _T]) -> _T:
-    """Do the work in a slot, and lend the database connection to others while waiting for it."""
-    if not connection.in_atomic_block:
-        connection.close()
+    """Do the work in a slot, and lend the database connection to others while waiting for one."""
     asked = time.perf_counter()
-    with queue().slot():
+    with queue().slot(_lend_connection):
         metrics.HASH_WAIT_SECONDS.observe(time.perf_counter() - asked)
         with metrics.HASH_SECONDS.time():
             return work()
+
+
+def _lend_connection() -> None:
+    if not connection.in_atomic_block:
+        connection.close()

@@ -5,8 +5,7 @@ from typing import TypeVar
 
 from identity import rows
 from identity.primitives import lockout_schedule
-from mfa.models import Authenticator, Enrolment, RecoveryCodeSet
-from mfa.models.authenticator import EnrolmentState
+from mfa.models import Authenticator, RecoveryCodeSet
 
 TRIES_OF_AN_ENROLMENT = 5
 
@@ -53,19 +52,6 @@ def forget(counted: Authenticator | RecoveryCodeSet, now: datetime) -> None:
         Authenticator.objects.filter(pk=counted.pk).update(**nothing, last_used_at=now)
     else:
         RecoveryCodeSet.objects.filter(pk=counted.pk).update(**nothing)
-
-
-def admit_to_enrolment(enrolment: Enrolment) -> int:
-    """Count a try against a pending enrolment; which it is, 0 when it takes none any more."""
-    while enrolment.state == EnrolmentState.PENDING and enrolment.failures < TRIES_OF_AN_ENROLMENT:
-        number = enrolment.failures + 1
-        if Enrolment.objects.filter(pk=enrolment.pk, state=EnrolmentState.PENDING, failures=enrolment.failures).update(
-            failures=number
-        ):
-            enrolment.failures = number
-            return number
-        enrolment.refresh_from_db(fields=["state", "failures"])
-    return 0
 
 
 def _is_out_of_use(counted: Authenticator | RecoveryCodeSet, now: datetime) -> bool:
