@@ -30,7 +30,9 @@ pytestmark = [pytest.mark.postgresql_only, pytest.mark.timeout(240)]
 
 FAILED_SENDING = 2097153
 PATIENCE = 3.0  # seconds that SendOTP may wait for the hand-over
-HURRY = 2.0  # seconds for a step that has nothing to do with the mail server, on a busy machine
+HURRY = (
+    5.0  # seconds for what has nothing to do with the mail server, on a busy machine; with PATIENCE less than its 10
+)
 PEOPLE = 12
 MOBILE = "+33612345678"
 
@@ -206,10 +208,11 @@ def test_nobody_waits_for_it_and_every_code_arrives_once_it_is_well(place: Place
     assert time.monotonic() - began < HURRY
     well = place.send("p4")
     assert (well.said.status, well.seconds < HURRY) == (WAITING, True)
+    assert until(lambda: mail.texts_for(mailbox("p4")), 3)
     assert well.give(code_in(mail.texts_for(mailbox("p4"))[0])).status == SUCCESS
     text = place.send("marc", "SMS")
     assert (text.said.status, text.seconds < HURRY) == (WAITING, True)
-    assert len(place.sms.received) == 1
+    assert until(lambda: len(place.sms.received) == 1, 3)
 
     # Those who asked were answered in time, with the truth as far as it was known.
     for asker in askers:
@@ -252,7 +255,9 @@ def test_a_mail_server_that_hangs_for_everybody_holds_up_no_text_message(place: 
     assert {sent.said.status for sent in asked.values()} == {WAITING}
     assert all(sent.seconds < PATIENCE + HURRY for sent in asked.values())
     text = place.send("marc", "SMS")
-    assert (text.said.status, len(place.sms.received), text.seconds < PATIENCE) == (WAITING, 1, True)
+    assert (text.said.status, text.seconds < PATIENCE + HURRY) == (WAITING, True)
+    # Behind twelve who each hang for ten seconds it would have come half a minute later.
+    assert until(lambda: len(place.sms.received) == 1, 3)
     mail.moods.clear()
     assert until(lambda: all(mail.texts_for(mailbox(name)) for name in names), 50), states(place.server)
     for name, sent in asked.items():
