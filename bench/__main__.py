@@ -4,6 +4,7 @@
 """
 
 import argparse
+import signal
 import sys
 import time
 
@@ -21,6 +22,7 @@ def main() -> int:
     parser.add_argument("--growth", action="store_true", help="1,000 to 1,000,000 people instead")
     parser.add_argument("--write", action=argparse.BooleanOptionalAction, help="write RESULTS; a whole run does")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # What was started ends with it.
     started = time.time()
     if given.growth:
         from bench import growth

@@ -18,6 +18,13 @@ def tree(pid: int) -> list[int]:
     return found
 
 
+def command(pid: int) -> str:
+    """What it was started with; empty once it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return ""
+
+
 def processor_seconds(pids: Iterable[int]) -> float:
     """User and system time of these processes, with that of their ended children."""
     total = 0

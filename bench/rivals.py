@@ -224,6 +224,7 @@ class Kind:
     own_environment: bool = True
     redis: int = 0
     application: str = "wsgi:application"
+    most_a_second: int = 500  # code steps, so that enough are prepared
     most: int = 100_000  # people with an authenticator, where filling it takes long
     told: str = ""  # the field that keeps what its seeding answered
 
@@ -239,7 +240,7 @@ class Kind:
 
 FLOOR = Kind("floor", "floor", Floor, own_environment=False)
 OTP = Kind("django-otp", "otp_view", OtpView, "django-otp", told="tickets")
-ALLAUTH = Kind("allauth headless", "allauth_headless", Allauth, "django-allauth", redis=5)
+ALLAUTH = Kind("allauth headless", "allauth_headless", Allauth, "django-allauth", redis=5, most_a_second=120)
 
 
 PRIVACYIDEA = Kind(
@@ -249,7 +250,8 @@ PRIVACYIDEA = Kind(
     "privacyIDEA",
     redis=6,
     application="privacyidea_server.application:application",
-    most=600,
+    most_a_second=30,
+    most=400,
     told="admin",
 )
 PEERS_OF_THIS_RUN = (OTP, ALLAUTH, PRIVACYIDEA)

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from bench.serving import Served
 from bench.stepward import Stepward
 
 OURS = "Stepward"
+WARM_UP = 0.4  # seconds
+BESIDE = ("background", "load")  # costs that are told beside an operation's own
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,10 @@ class Plan:
     rounds: int = 2
     seconds: float = 2.0
     peers: bool = True
+    counts: bool = True  # statements
     only: Sequence[str] = ()
+    # So many of each operation, however long they take: what the machine's mood must not change.
+    fixed: Mapping[str, int] = field(default_factory=dict)
 
     def wants(self, name: str) -> bool:
         return not self.only or any(word in name for word in self.only)
@@ -65,6 +71,8 @@ class Found:
             "p50": statistics.median(w.median for w in self.windows) * 1000,
             "p99": together.quantile(0.99) * 1000,
         }
+        trees = [tree for tree in self.windows[0].costs if tree not in BESIDE]
+        found["cpu"] = statistics.median(sum(w.cost(tree) for tree in trees) for w in self.windows) * 1000
         for tree in self.windows[0].costs:
             found[f"cpu_{tree}"] = sum(w.costs[tree] for w in self.windows) / together.done * 1000
         return found
@@ -113,12 +121,10 @@ def of_rival(kind: rivals.Kind, rival: Rival) -> Iterator[Case]:
         yield Case(kind.title, "SELECT + UPDATE", rival.served, rival.code_steps, 1200)
         return
     assert isinstance(rival, rivals.Peer)
-    yield Case(kind.title, "sign-in", rival.served, rival.sign_ins, 120)
+    yield Case(kind.title, "sign-in", rival.served, rival.sign_ins, min(120, kind.most_a_second))
+    yield Case(kind.title, "code step", rival.served, rival.code_steps, kind.most_a_second)
     if isinstance(rival, rivals.OtpView):
-        yield Case(kind.title, "code step", rival.served, rival.code_steps, 500)
         yield Case(kind.title, "code step, bare", rival.served, rival.bare_steps, 700)
-    else:
-        yield Case(kind.title, "code step", rival.served, rival.code_steps, 120)
 
 
 @dataclass(frozen=True)
@@ -154,10 +160,20 @@ class Run:
         with tempfile.TemporaryDirectory(prefix="stepward-bench-") as folder, ExitStack() as stack:
             running = stack.enter_context(services.running())
             self.result.versions["services"] = running.versions
-            self._start_ours(stack, running, Path(folder))
-            for kind in self._kinds():
-                self._start_rival(stack, running, Path(folder), kind)
-            self._count_statements(running)
+            kinds = [kind for kind in self._kinds() if self._installed(kind)]
+            with ThreadPoolExecutor(3) as starting:
+                ours_up = starting.submit(self._start_ours, stack, running, Path(folder))
+                for up in [starting.submit(self._start_rival, stack, running, Path(folder), k) for k in kinds]:
+                    up.result()
+                ours_up.result()
+            # Ready in any order, measured in this one.
+            order = [OURS, *(kind.title for kind in kinds)]
+            self.cases.sort(key=lambda case: order.index(case.system))
+            self.enrolling.sort(key=lambda each: order.index(each.system))
+            if self.plan.counts:
+                self._count_statements(running)
+            else:
+                self._warm_up()
             self.result.png_ms = png_milliseconds()
             for number in range(self.plan.rounds):
                 self._round(number)
@@ -170,6 +186,16 @@ class Run:
     def _kinds(self) -> list[rivals.Kind]:
         return [rivals.FLOOR, *(rivals.PEERS_OF_THIS_RUN if self.plan.peers else ())]
 
+    def _installed(self, kind: rivals.Kind) -> bool:
+        """Install it; who cannot be installed here is left out, and the report says so."""
+        try:
+            kind.python()
+        except subprocess.CalledProcessError as error:
+            self.result.left_out[kind.title] = str(error)
+            self.say(f"{kind.title} is left out: {error}")
+            return False
+        return True
+
     def _start_ours(self, stack: ExitStack, running: Services, folder: Path) -> None:
         each = len(self.plan.levels) * self.plan.rounds
         having = int(self.plan.seconds * 900) + 2000
@@ -180,19 +206,15 @@ class Run:
 
     def _start_rival(self, stack: ExitStack, running: Services, folder: Path, kind: rivals.Kind) -> None:
         each = len(self.plan.levels) * self.plan.rounds
-        try:
-            count = int(self.plan.seconds * 1400) + 2000
-            rival = stack.enter_context(rivals.running(kind, running, folder, having=count, lacking=each * 160 + 100))
-        except (subprocess.CalledProcessError, SystemExit) as error:
-            self.result.left_out[kind.title] = str(error)[:400]
-            self.say(f"{kind.title} is left out: {error}")
-            return
+        count = int(self.plan.seconds * 1400) + 2000
+        made = rivals.running(kind, running, folder, having=count, lacking=each * 160 + 100)
+        rival = stack.enter_context(made)
         self.result.versions[kind.title] = kind.named()
         self.say(f"{kind.named()} is up")
         self.cases += of_rival(kind, rival)
         if isinstance(rival, rivals.Peer):
             how = (rival.served, rival.enrolments, rival.begin, rival.confirm)
-            self.enrolling.append(Enrolling(kind.title, *how, 80))
+            self.enrolling.append(Enrolling(kind.title, *how, min(80, kind.most_a_second // 2)))
 
     def _count_statements(self, running: Services) -> None:
         """Ten of each, one after the other, once the first have warmed everything up."""
@@ -205,6 +227,11 @@ class Run:
                 for name, operations in enrolment.parts(10):
                     self._count(running, f"{enrolment.system}: {name}", enrolment.served, list(operations))
 
+    def _warm_up(self) -> None:
+        for case in self.cases:
+            if self.plan.wants(case.key):
+                load.alone(case.served.port, list(itertools.islice(case.make(20), 20)))
+
     def _count(self, running: Services, key: str, server: Served, operations: list[Operation]) -> None:
         with running.counting(server.database) as counted:
             load.alone(server.port, operations)
@@ -213,20 +240,34 @@ class Run:
     def _round(self, number: int) -> None:
         self.say(f"round {number + 1} of {self.plan.rounds}")
         if self.plan.wants("hash"):
-            for name, processes, threads in (("processes", 2, 1), ("as the server: 2 processes, 2 threads each", 2, 2)):
-                found = hashing.floor(processes, threads, self.plan.seconds)
-                before = self.result.hashes.setdefault(name, {"rate": 0.0, "cpu": 0.0})
-                for key, value in found.items():
-                    before[key] += value / self.plan.rounds
+            self._hash()
         for clients in self.plan.levels:
             for case in self.cases:
                 if self.plan.wants(case.key):
-                    count = int(case.supply * (self.plan.seconds + 1)) + 3 * clients
-                    self._measure(case.key, case.served, case.make(count), clients, 0.4)
+                    self._ask(case, clients)
             for enrolment in self.enrolling:
                 if self.plan.wants(f"{enrolment.system}: enrolment"):
-                    for name, operations in enrolment.parts(enrolment.count + 2 * clients):
+                    count = self.plan.fixed.get("enrolment", enrolment.count) + 2 * clients
+                    for name, operations in enrolment.parts(count):
                         self._measure(f"{enrolment.system}: {name}", enrolment.served, operations, clients, 0.0)
+
+    def _hash(self) -> None:
+        for name, processes, threads in (
+            ("two processes", 2, 1),
+            ("as the server: two processes of two threads", 2, 2),
+        ):
+            found = hashing.floor(processes, threads, self.plan.seconds)
+            before = self.result.hashes.setdefault(name, {"rate": 0.0, "cpu": 0.0})
+            for key, value in found.items():
+                before[key] += value / self.plan.rounds
+
+    def _ask(self, case: Case, clients: int) -> None:
+        if case.name in self.plan.fixed:
+            count = self.plan.fixed[case.name] + 2 * clients
+            self._measure(case.key, case.served, itertools.islice(case.make(count), count), clients, 0.0)
+        else:
+            count = int(case.supply * (self.plan.seconds + 1)) + 3 * clients
+            self._measure(case.key, case.served, case.make(count), clients, WARM_UP)
 
     def _measure(self, key: str, server: Served, operations: Iterable[Operation], clients: int, warm_up: float) -> None:
         window = load.measure(

@@ -34,11 +34,16 @@ class Served:
     services: Services
     database: str
     workers: list[int] = field(default_factory=list)
+    background: set[int] | None = None
 
     def costs(self) -> dict[str, float]:
-        """Processor seconds so far: of the server with all its processes, of PostgreSQL and of Redis."""
+        """Processor seconds so far: of the web processes, of those in the background, of PostgreSQL and of Redis."""
+        everything = processes.tree(self.process.pid)
+        if self.background is None:
+            self.background = {pid for pid in everything if "celery" in processes.command(pid)}
         return {
-            "server": processes.processor_seconds(processes.tree(self.process.pid)),
+            "server": processes.processor_seconds(pid for pid in everything if pid not in self.background),
+            "background": processes.processor_seconds(self.background),
             "postgresql": processes.processor_seconds(processes.tree(self.services.postgresql)),
             "redis": processes.processor_seconds([self.services.redis]),
         }
