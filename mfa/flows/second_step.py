@@ -294,14 +294,14 @@ def _with(
 
 def _tell_of_wrong_codes(request: AuthenticationRequest, counted: Authenticator, origin: Origin, now: datetime) -> None:
     """A right password followed by wrong codes is news for the owner: somebody may know the password (ATTACKS A12)."""
-    if lockout_schedule.is_disabled(counted.failures):
-        news, facts = "authenticator_disabled", {"label": str(counted)}
-    elif lockout_schedule.rest_seconds(counted.failures):
-        news, facts = "wrong_codes", {}
-    else:
+    disabled = lockout_schedule.is_disabled(counted.failures)
+    if not disabled and not lockout_schedule.rest_seconds(counted.failures):
         return
     with transaction.atomic():
-        notices.tell(request.user, news, origin, now, **facts)
+        if disabled:
+            notices.tell(request.user, "authenticator_disabled", origin, now, label=str(counted))
+        else:
+            notices.tell(request.user, "wrong_codes", origin, now)
 
 
 def _record_refused(

@@ -39,9 +39,12 @@ class TimeStepMatch:
 
 
 def find(authenticator: Authenticator, submitted: str, now: datetime) -> TimeStepMatch | None:
-    """The match of a submitted code, unless its step, or a later one, was spent before."""
+    """The match of a submitted code, unless its step, or a later one, was spent before, or its secret is gone."""
+    secret = _secret(authenticator)
+    if secret is None:
+        return None
     step = totp.matching_time_step(
-        _secret(authenticator),
+        secret,
         submitted,
         unix_time=now.timestamp(),
         after_step=authenticator.last_time_step,
@@ -54,11 +57,13 @@ def find(authenticator: Authenticator, submitted: str, now: datetime) -> TimeSte
 
 
 def why_not(authenticator: Authenticator, submitted: str, now: datetime) -> str:
-    """What the audit trail says of a refused code: `replayed`, `outside_window` or `wrong_code`.
+    """What the audit trail says of a refused code: `replayed`, `outside_window`, `wrong_code` or `unreadable`.
 
     Only for the trail, and only after a right password: the caller is always told the same.
     """
     secret, unix_time = _secret(authenticator), now.timestamp()
+    if secret is None:
+        return "unreadable"
     step = totp.matching_time_step(secret, submitted, unix_time=unix_time, drift=authenticator.drift)
     if step is not None and step <= authenticator.last_time_step:
         return "replayed"
@@ -80,12 +85,16 @@ def enrolment_secret(enrolment: Enrolment) -> bytes:
     )
 
 
-def _secret(authenticator: Authenticator) -> bytes:
+def _secret(authenticator: Authenticator) -> bytes | None:
+    """None when it opens no more: its user was shredded, or the database was restored without this user's data key."""
     assert authenticator.sealed_secret is not None  # noqa: S101  A check constraint holds it for apps.
-    return secret_store.open_sealed(
-        authenticator.user,
-        authenticator.sealed_secret,
-        table="mfa_authenticator",
-        row=str(authenticator.pk),
-        purpose="totp",
-    )
+    try:
+        return secret_store.open_sealed(
+            authenticator.user,
+            authenticator.sealed_secret,
+            table="mfa_authenticator",
+            row=str(authenticator.pk),
+            purpose="totp",
+        )
+    except secret_store.CannotOpen:
+        return None
