@@ -356,10 +356,9 @@ def test_a_ciphertext_moved_to_another_row_does_not_open() -> None:
     own = enrol_app(thief)
     Authenticator.objects.filter(user=owner).update(sealed_secret=Authenticator.objects.get(user=thief).sealed_secret)
     client = sign_in_client(owner)
-    from mfa.secret_store import CannotOpen
-
-    with pytest.raises(CannotOpen):
-        client.code_step(client.password_step(), own.code())
+    refused = client.code_step(client.password_step(), own.code())
+    assert refused.http_status == 400
+    assert AuditEvent.objects.latest("pk").reason == "unreadable"
 
 
 def test_repeated_parameters_are_refused_in_any_case() -> None:

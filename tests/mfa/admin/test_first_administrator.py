@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import chromium, page
+from tests.support.browser import page
 from tests.support.server import Server
 from tests.support.soft_authenticator import SoftAuthenticator
 
@@ -76,8 +76,8 @@ def events(server: Server) -> list[Any]:
     return list(json.loads(server.manage("dumpdata", "identity.auditevent")))
 
 
-def test_from_the_printed_link_to_a_reset_with_a_reason(server: Server) -> None:
-    with chromium() as browser, page(browser) as opened:
+def test_from_the_printed_link_to_a_reset_with_a_reason(server: Server, browser: Browser) -> None:
+    with page(browser) as opened:
         phone = become_administrator(opened, server)
         expect(opened.get_by_role("heading", name="Administration", exact=True).first).to_be_visible()
         opened.get_by_role("link", name="People", exact=True).click()
@@ -100,8 +100,8 @@ def test_from_the_printed_link_to_a_reset_with_a_reason(server: Server) -> None:
     assert told["detail"]["reason"] == "Lost the telephone, called back, ticket 4711"
 
 
-def test_a_person_made_in_the_panel_gets_a_password_by_a_link(server: Server) -> None:
-    with chromium() as browser, page(browser) as opened:
+def test_a_person_made_in_the_panel_gets_a_password_by_a_link(server: Server, browser: Browser) -> None:
+    with page(browser) as opened:
         become_administrator(opened, server)
         opened.goto(f"{server.url}/admin/identity/user/add/")
         opened.get_by_label("Username").fill("bert")
