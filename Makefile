@@ -72,7 +72,7 @@ migrations: $(DEVELOPMENT_STAMP) ## Write the migrations that the models need
 	$(PY) manage.py makemigrations
 
 .PHONY: bench
-bench: $(DEVELOPMENT_STAMP) ## Measure the server and print the figures
+bench: $(DEVELOPMENT_STAMP) ## Measure the server beside its floors and peers; writes bench/RESULTS.* (ARGS=…)
 	$(PY) -m bench $(ARGS)
 
 .PHONY: hostile

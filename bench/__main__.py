@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], metavar="WORDS", help="cases whose name has these words")
     parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each case in each round")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each case in each round")
     parser.add_argument("--growth", action="store_true", help="1,000 to 1,000,000 people instead")
     parser.add_argument("--write", action=argparse.BooleanOptionalAction, help="write RESULTS; a whole run does")
     given = parser.parse_args()

@@ -169,6 +169,7 @@ class Growth:
                 "UPDATE mfa_authenticator SET last_time_step = -1 WHERE id = ANY(%s)",
                 [[seed.authenticator_of(number) for number in range(server.having)]],
             )
+        server.begin_anew()
 
     def _median(self, name: str, size: int) -> float:
         return statistics.median(self.times[name, size]) * 1000

@@ -34,6 +34,31 @@ class Answer:
         return self.body[start : self.body.index(b'"', start)].decode()
 
 
+class Turns:
+    """Whose turn is next among so many people. Nobody comes again before a phone has shown two more codes."""
+
+    APART = 65.0  # seconds
+
+    def __init__(self, people: int) -> None:
+        self._people = people
+        self._next = 0
+        self._taken: list[tuple[range, float]] = []
+
+    def take(self, count: int) -> range:
+        """The numbers of the next people; waits where they were here a moment ago."""
+        if count > self._people:
+            raise ValueError(f"{count} people are asked for, and there are {self._people}")
+        start = self._next if self._next + count <= self._people else 0
+        self._next = start + count
+        now = time.monotonic()
+        self._taken = [(those, at) for those, at in self._taken if now - at < self.APART]
+        met = [at for those, at in self._taken if those.start < start + count and start < those.stop]
+        if met:
+            time.sleep(max(met) + self.APART - now)
+        self._taken.append((range(start, start + count), time.monotonic()))
+        return range(start, start + count)
+
+
 class WrongAnswer(Exception):
     """The server did not do the work; a rate of refusals would be no rate."""
 
@@ -192,8 +217,9 @@ def measure(
 ) -> Window:
     """Keep `clients` callers busy with `operations`; count what ends within `seconds` after the warm-up.
 
-    It is over after `warm_up` seconds and as many operations as there are clients. Where the operations run out before
-    the end, the window ends there, while all callers are still busy.
+    It is over after `warm_up` seconds and as many operations as there are clients; and the window stays open until it
+    has seen twice as many, since callers that began together also end together. Where the operations run out before the
+    end, the window ends there, while all callers are still busy.
     """
     supply = iter(operations)
     sockets = connections(port, clients, workers)
@@ -229,7 +255,8 @@ def _measure(
                     warm += 1
                     if before is not None:
                         times.append(now - caller.began)
-                    if now < closes and all_busy and caller.begin(supply):
+                    enough = now >= closes and len(times) >= 2 * len(callers)
+                    if not enough and all_busy and caller.begin(supply):
                         continue
                     all_busy = False
                     busy -= 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import environments, seed
-from bench.load import Operation, expect, form, request
+from bench.load import Operation, Turns, expect, form, request
 from bench.services import Services
 from bench.serving import ROOT, Seeder, Served, granian, served
 from bench.stepward import code_of, forwarded, secret_in
@@ -34,15 +34,14 @@ class Rival:
     served: Served
     seeder: Seeder
     having: int
-    _next: int = 0
     _next_lacking: int = 0
+
+    def __post_init__(self) -> None:
+        self._turns = Turns(self.having)
 
     def take(self, count: int) -> range:
         """The next people with an authenticator."""
-        if self._next + count > self.having:
-            self._next = 0
-        start, self._next = self._next, self._next + count
-        return range(start, start + count)
+        return self._turns.take(count)
 
     def take_lacking(self, count: int) -> range:
         start, self._next_lacking = self._next_lacking, self._next_lacking + count
@@ -225,7 +224,7 @@ class Kind:
     redis: int = 0
     application: str = "wsgi:application"
     most_a_second: int = 500  # code steps, so that enough are prepared
-    most: int = 100_000  # people with an authenticator, where filling it takes long
+    people: int = 5_000  # with an authenticator
     told: str = ""  # the field that keeps what its seeding answered
 
     def python(self) -> Path:
@@ -238,8 +237,8 @@ class Kind:
         return f"{self.title} {environments.version_of(self.package, self.distribution)}"
 
 
-FLOOR = Kind("floor", "floor", Floor, own_environment=False)
-OTP = Kind("django-otp", "otp_view", OtpView, "django-otp", told="tickets")
+FLOOR = Kind("floor", "floor", Floor, own_environment=False, people=10_000)
+OTP = Kind("django-otp", "otp_view", OtpView, "django-otp", told="tickets", people=20_000)
 ALLAUTH = Kind("allauth headless", "allauth_headless", Allauth, "django-allauth", redis=5, most_a_second=120)
 
 
@@ -251,16 +250,16 @@ PRIVACYIDEA = Kind(
     redis=6,
     application="privacyidea_server.application:application",
     most_a_second=30,
-    most=400,
+    people=400,
     told="admin",
 )
 PEERS_OF_THIS_RUN = (OTP, ALLAUTH, PRIVACYIDEA)
 
 
 @contextmanager
-def running(kind: Kind, services: Services, folder: Path, *, having: int, lacking: int) -> Iterator[Rival]:
+def running(kind: Kind, services: Services, folder: Path, *, lacking: int) -> Iterator[Rival]:
     """Its database filled, and its server."""
-    python, port, having = kind.python(), free_port(), min(having, kind.most)
+    python, port, having = kind.python(), free_port(), kind.people
     own = folder / kind.package
     own.mkdir()
     environment = {

@@ -31,7 +31,7 @@ class Plan:
 
     levels: Sequence[int] = (1, 8, 32)
     rounds: int = 2
-    seconds: float = 2.0
+    seconds: float = 1.5
     peers: bool = True
     counts: bool = True  # statements
     only: Sequence[str] = ()
@@ -198,7 +198,7 @@ class Run:
 
     def _start_ours(self, stack: ExitStack, running: Services, folder: Path) -> None:
         each = len(self.plan.levels) * self.plan.rounds
-        having = int(self.plan.seconds * 900) + 2000
+        having = 2000 + each * int(self.plan.seconds * 1000)
         server = stack.enter_context(stepward.running(running, folder, having=having, lacking=each * 260 + 100))
         self.say(f"{OURS} is up")
         self.cases += ours(server)
@@ -206,8 +206,7 @@ class Run:
 
     def _start_rival(self, stack: ExitStack, running: Services, folder: Path, kind: rivals.Kind) -> None:
         each = len(self.plan.levels) * self.plan.rounds
-        count = int(self.plan.seconds * 1400) + 2000
-        made = rivals.running(kind, running, folder, having=count, lacking=each * 160 + 100)
+        made = rivals.running(kind, running, folder, lacking=each * 160 + 100)
         rival = stack.enter_context(made)
         self.result.versions[kind.title] = kind.named()
         self.say(f"{kind.named()} is up")

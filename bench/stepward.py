@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import seed
-from bench.load import Answer, Operation, expect, form, request
+from bench.load import Answer, Operation, Turns, expect, form, request
 from bench.seed import CLIENT, PASSWORD
 from bench.services import Services
 from bench.serving import MANAGE, ROOT, Seeder, Served, production, served
@@ -42,16 +42,19 @@ class Stepward:
     environment: Mapping[str, str]
     having: int
     cookie: str
-    _next: int = 0
     _next_lacking: int = field(default=seed.WITHOUT_FROM)
     tokens: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._turns = Turns(self.having)
+
     def take(self, count: int) -> range:
         """The next people with an app."""
-        if self._next + count > self.having:
-            self._next = 0
-        start, self._next = self._next, self._next + count
-        return range(start, start + count)
+        return self._turns.take(count)
+
+    def begin_anew(self) -> None:
+        """Everybody may come again at once; whoever calls has seen to it that no step is spent."""
+        self._turns = Turns(self.having)
 
     # What a caller does.
 

@@ -71,7 +71,7 @@ if __name__ == "__main__":
     manage = str(Path(sys.executable).with_name("pi-manage"))
     told = {**os.environ, "PRIVACYIDEA_CONFIGFILE": str(Path(__file__).with_name("pi_cfg.py"))}
     for made in ("create_enckey", "create_audit_keys"):
-        subprocess.run([manage, "setup", made], env=told, check=True, stdout=sys.stderr)
+        subprocess.run([manage, "setup", made], env=told, check=True, stdout=subprocess.DEVNULL)
     for line in sys.stdin:
         verb, *given = json.loads(line)
         answer = {"people": people}[verb](*given)
