@@ -122,8 +122,11 @@ def _of_run(run: Document) -> Iterator[Target]:
 
 
 def _of_growth(growth: Document | None) -> Iterator[Target]:
-    for name, ratio in (growth or {}).get("ratios", {}).items():
-        yield Target(f"p50 at 1,000,000 people of p50 at 1,000: {name}", ratio, 1.15, None, " ×", most=True)
+    if growth:
+        smallest, largest = (f"{growth['sizes'][place]:,}" for place in (0, -1))
+        for name, ratio in growth["ratios"].items():
+            what = f"{name}: p50 with {largest} people of p50 with {smallest}"
+            yield Target(what, ratio, 1.15, None, " ×", most=True)
 
 
 # The page.
