@@ -22,7 +22,7 @@ BIG = (
     *("identity_user", "identity_session", "identity_refreshtoken", "identity_passwordtries", "identity_user_groups"),
     *("mfa_authenticator", "mfa_authenticationrequest", "mfa_enrolment", "mfa_datakey", "mfa_challenge"),
 )
-on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="plans are PostgreSQL's")
+on_postgresql = pytest.mark.postgresql_only
 
 
 def plans(statements: list[str]) -> dict[str, str]:
