@@ -1,5 +1,6 @@
 """Writing the audit trail: one call, one event, in the transaction of the fact it tells."""
 
+import logging
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from django.utils import timezone
 from identity import metrics, rows
 from identity.models import AuditEvent, Client, User
 
-log = structlog.get_logger("stepward.audit")
+log = logging.getLogger("stepward.audit")
 
 
 def record(event: str, **facts: Any) -> None:
@@ -58,14 +59,21 @@ def event_of(
 def write(*events: AuditEvent) -> None:
     """Append events of one fact, in one statement, and log them."""
     rows.insert(*events)
+    transaction.on_commit(lambda: _tell(events))
+
+
+def _tell(events: tuple[AuditEvent, ...]) -> None:
+    """Of what is committed: counted, and a line in the log. `config.logs` lets such lines wait for each other."""
     for event in events:
-        transaction.on_commit(metrics.EVENTS.labels(event.event, event.outcome, event.reason).inc)
-        log.info(
-            "audit",
-            audit_event=event.event,
-            outcome=event.outcome,
-            reason=event.reason,
-            request_ref=event.request_ref,
-            subject=str(event.subject or ""),
-            client_id=event.client_id,
-        )
+        metrics.EVENTS.labels(event.event, event.outcome, event.reason).inc()
+        facts = {
+            "audit_event": event.event,
+            "outcome": event.outcome,
+            "reason": event.reason,
+            "request_ref": event.request_ref,
+            "subject": str(event.subject or ""),
+            "client_id": event.client_id,
+            "event": "audit",
+            "trace_id": event.trace_id,
+        }
+        log.info("audit", extra={"facts": facts})

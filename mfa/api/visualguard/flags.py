@@ -1,7 +1,9 @@
 """`AuthenticationStatus`: the 29 flags of the contract's section 2.3, and the 22 booleans they decide."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntFlag
+from functools import lru_cache
+from types import MappingProxyType
 
 from mfa.outcomes import Finding
 
@@ -107,11 +109,14 @@ def status_of(findings: Iterable[Finding]) -> Status:
     return status
 
 
+@lru_cache(maxsize=1024)
 def names(status: Status) -> str:
     """The set flags' names in ascending order of their bits, joined as .NET prints a flags enumeration."""
     return ", ".join(flag.name or "" for flag in Status if flag in status)
 
 
-def booleans(status: Status) -> dict[str, bool]:
+@lru_cache(maxsize=1024)
+def booleans(status: Status) -> Mapping[str, bool]:
     """All 22, in the order of the wire."""
-    return {name: bool(status & flags) != (name in _NEGATED) for name, flags in _BOOLEANS.items()}
+    found = {name: bool(status & flags) != (name in _NEGATED) for name, flags in _BOOLEANS.items()}
+    return MappingProxyType(found)
