@@ -152,6 +152,7 @@ class Run:
         self.plan, self.say = plan, said
         self.result = Result(plan={name: getattr(plan, name) for name in ("levels", "rounds", "seconds")})
         self.found: dict[tuple[str, int], Found] = {}
+        self.hashes: dict[str, list[dict[str, float]]] = {}
         self.cases: list[Case] = []
         self.enrolling: list[Enrolling] = []
 
@@ -181,6 +182,9 @@ class Run:
                 self.result.memory[case.system] = case.served.memory()
         for (key, clients), found in self.found.items():
             self.result.figures.setdefault(key, {})[str(clients)] = found.figures()
+        for name, samples in self.hashes.items():
+            medians = {key: statistics.median(sample[key] for sample in samples) for key in samples[0]}
+            self.result.hashes[name] = medians
         return self.result
 
     def _kinds(self) -> list[rivals.Kind]:
@@ -238,9 +242,9 @@ class Run:
 
     def _round(self, number: int) -> None:
         self.say(f"round {number + 1} of {self.plan.rounds}")
-        if self.plan.wants("hash"):
-            self._hash()
         for clients in self.plan.levels:
+            if self.plan.wants("hash"):
+                self._hash()
             for case in self.cases:
                 if self.plan.wants(case.key):
                     self._ask(case, clients)
@@ -251,14 +255,12 @@ class Run:
                         self._measure(f"{enrolment.system}: {name}", enrolment.served, operations, clients, 0.0)
 
     def _hash(self) -> None:
+        """At each number of clients anew, beside the sign-ins that are compared with it."""
         for name, processes, threads in (
             ("two processes", 2, 1),
             ("as the server: two processes of two threads", 2, 2),
         ):
-            found = hashing.floor(processes, threads, self.plan.seconds)
-            before = self.result.hashes.setdefault(name, {"rate": 0.0, "cpu": 0.0})
-            for key, value in found.items():
-                before[key] += value / self.plan.rounds
+            self.hashes.setdefault(name, []).append(hashing.floor(processes, threads, self.plan.seconds))
 
     def _ask(self, case: Case, clients: int) -> None:
         if case.name in self.plan.fixed:
