@@ -122,10 +122,14 @@ def pytest_report_header() -> str:
 
 _SLOW = {
     "tests/config/test_serving.py",
+    "tests/config/test_telemetry.py",
     "tests/journeys/test_links_that_hold.py",
+    "tests/mfa/admin/test_growth.py",
     "tests/mfa/flows/test_backup.py",
+    "tests/mfa/flows/test_cleanup.py",
     "tests/promises/test_compose.py",
     "tests/promises/test_fuzzed_api.py",
+    "tests/promises/test_memory.py",
     "tests/promises/test_services.py",
     "tests/promises/test_tutorial.py",
 }
