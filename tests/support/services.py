@@ -132,6 +132,7 @@ _SLOW = {
     "tests/promises/test_memory.py",
     "tests/promises/test_services.py",
     "tests/promises/test_tutorial.py",
+    "tests/races/test_requests.py",
 }
 
 
