@@ -48,8 +48,8 @@ def costs_table(measured: Mapping[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        f"It leaves {kept['identity_auditevent']} bytes in the audit trail, for as long as `AUDIT_RETENTION_DAYS` says, "
-        f"and {rest} elsewhere until clean-up, indexes included.",
+        f"It leaves {kept['identity_auditevent']} bytes in the audit trail, for as long as "
+        f"`AUDIT_RETENTION_DAYS` says, and {rest} elsewhere until clean-up, indexes included.",
     ]
 
 
