@@ -16,6 +16,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from config import logs, rate_limit
 from config.logs import where_it_rose
+from config.routes import readable
 from identity import metrics
 from identity.api.addresses import client_address
 from identity.api.problems import problem, unavailable
@@ -185,7 +186,7 @@ def _transport_security() -> str:
 
 def _note(request: HttpRequest, response: HttpResponseBase, seconds: float, address: str, trace_id: str) -> None:
     method = request.method if request.method in _METHODS else "other"
-    route = request.resolver_match.route if request.resolver_match else "-"
+    route = readable(request.resolver_match.route) if request.resolver_match else "-"
     metrics.request(method, route, response.status_code, seconds)
     logs.request(method, route, response.status_code, seconds, address, trace_id)
 

@@ -4,7 +4,6 @@ drf-spectacular writes the operations of REST framework's views; the hooks here 
 security schemes, and the views that are plain Django for speed.
 """
 
-import re
 from functools import cache
 from typing import Any, Final
 
@@ -22,11 +21,11 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.routes import readable
 from identity.api import schema as identity_schema
 from mfa.api.authenticatorapi import schema as authenticatorapi_schema
 from mfa.api.visualguard import components, enrolment_schema
 
-_ANY_CASE: Final = re.compile(r"\[([A-Za-z])[A-Za-z]\]")
 _ENROLMENT: Final = "/api/MFAEnrollment/"
 # What a reader of the page meets first.
 _FIRST: Final = {"/connect/token"}
@@ -57,7 +56,7 @@ def readable_paths(endpoints: list[Any]) -> list[Any]:
     """A route that is matched in any case, letter by letter, by its name."""
     return [
         (
-            f"/{_ANY_CASE.sub(_first_letter, route).strip('^').removesuffix('/?$')}" if "[" in route else found,
+            f"/{readable(route)}" if "[" in route else found,
             route,
             method,
             view,
@@ -108,10 +107,6 @@ def document() -> dict[str, Any]:
     """The whole OpenAPI document."""
     written: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return written
-
-
-def _first_letter(found: re.Match[str]) -> str:
-    return found.group(1)
 
 
 urlpatterns = [

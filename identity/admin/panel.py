@@ -60,6 +60,7 @@ class PanelAdmin(_ModelAdmin):
     list_per_page = 50
     view_on_site = False
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # Each would count a whole table.
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedChangeList]:
         return BoundedChangeList

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from redis.exceptions import ConnectionError as RedisAway
 
+from config import logs
 from config.middleware import RequestContextMiddleware, UnavailableMiddleware
 from identity.api import health, problems
 from identity.errors import Overloaded
@@ -145,3 +146,12 @@ def test_metrics_name_routes_and_never_paths(client: Client) -> None:
     shown = client.get("/metrics").content
     assert b"stepward_request_seconds_count" in shown
     assert b"0f9c2d1e" not in shown
+
+
+@pytest.mark.django_db
+def test_the_log_calls_a_route_by_its_documented_name(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(logs, "request", lambda _method, route, *_rest: logged.append(route))
+    client.get("/API/mfaenrollment/getenrollmentinformation")
+    client.get("/healthz")
+    assert logged == ["api/MFAEnrollment/GetEnrollmentInformation", "healthz"]
