@@ -1,6 +1,7 @@
-"""The hash alone: `python -m bench.hashing THREADS SECONDS` verifies as fast as the cores go.
+"""The hash alone: `python -m bench.hashing LIBRARY THREADS SECONDS` verifies as fast as the cores go.
 
-Prints verifications and processor seconds. Run with the allocator settings of `manage.py serve`, as the server is.
+LIBRARY is `argon2-cffi`, which Django and so all peers use, or `ours`. Prints verifications and processor seconds. Run
+with the allocator settings of `manage.py serve`, as the server is.
 """
 
 import json
@@ -13,12 +14,15 @@ import time
 from argon2 import PasswordHasher
 
 from bench import seed
+from identity.argon2_hasher import Argon2Hasher
 from identity.management.commands.serve import ALLOCATOR
 
+CFFI, OURS = "argon2-cffi, two processes", "as the server computes it, two processes"
 
-def floor(processes: int, threads: int, seconds: float) -> dict[str, float]:
-    """Verifications a second of all processes together, and processor milliseconds of one."""
-    command = [sys.executable, "-m", "bench.hashing", str(threads), str(seconds)]
+
+def floor(library: str, processes: int, threads: int, seconds: float) -> dict[str, float]:
+    """Verifications a second of all processes together, and processor seconds of one."""
+    command = [sys.executable, "-m", "bench.hashing", library, str(threads), str(seconds)]
     environment = {**os.environ, **ALLOCATOR}
     started = [
         subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -38,18 +42,24 @@ def floor(processes: int, threads: int, seconds: float) -> dict[str, float]:
     }
 
 
-def _verify(threads: int, seconds: float) -> dict[str, float]:
-    hasher = PasswordHasher(memory_cost=19456, time_cost=2, parallelism=1)
-    encoded = hasher.hash(seed.PASSWORD)
+def _verify(library: str, threads: int, seconds: float) -> dict[str, float]:
+    cffi = PasswordHasher(memory_cost=19456, time_cost=2, parallelism=1)
+    encoded, own = cffi.hash(seed.PASSWORD), Argon2Hasher.__new__(Argon2Hasher)
+
+    def verify() -> bool:
+        return (
+            own.verify(seed.PASSWORD, f"argon2{encoded}") if library == "ours" else cffi.verify(encoded, seed.PASSWORD)
+        )
+
     for _ in range(5):
-        hasher.verify(encoded, seed.PASSWORD)
+        assert verify()
     print("warm", flush=True)
     sys.stdin.readline()
     done, spent, start = [0] * threads, time.process_time(), time.perf_counter()
 
     def work(place: int) -> None:
         while time.perf_counter() - start < seconds:
-            hasher.verify(encoded, seed.PASSWORD)
+            verify()
             done[place] += 1
 
     workers = [threading.Thread(target=work, args=(place,)) for place in range(threads)]
@@ -61,4 +71,4 @@ def _verify(threads: int, seconds: float) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_verify(int(sys.argv[1]), float(sys.argv[2]))))
+    print(json.dumps(_verify(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))))

@@ -26,7 +26,7 @@ USERS = 250
 CLIENTS = 8
 # MiB that a serving worker may hold, and what each slot for a password hash adds (19,456 KiB).
 BOUND, SLOT = 120.0, 19.0
-SLOTS = 2  # As PASSWORD_HASH_SLOTS is by default.
+SLOTS = 2  # As PASSWORD_HASH_SLOTS is by default with four cores and two workers.
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import machine, plot
+from bench import hashing, machine, plot
 from bench.run import OURS, Result
 
 HERE = Path(__file__).resolve().parent
@@ -83,9 +83,9 @@ def enrolment(run: Document, system: str, clients: int) -> float:
     return 1 / sum(1 / rate for rate in rates) if all(rates) else 0.0
 
 
-def hash_rate(run: Document) -> float:
-    """Verifications a second on both cores: the faster way of asking for them."""
-    return max((found["rate"] for found in run["hashes"].values()), default=0.0)
+def hash_rate(run: Document, name: str = hashing.CFFI) -> float:
+    """Verifications a second on both cores."""
+    return float(run["hashes"].get(name, {}).get("rate", 0.0))
 
 
 def _least(run: Document, peer: str) -> float:
@@ -105,7 +105,9 @@ def _of_run(run: Document) -> Iterator[Target]:
     hashes = hash_rate(run)
     own = f"{OURS}: sign-in"
     if hashes:
-        yield Target("whole sign-in of the hash alone, 8 clients", figure(run, own, 8) / hashes, 0.70, 0.80, " ×")
+        yield Target(
+            "whole sign-in of the hash alone (argon2-cffi), 8 clients", figure(run, own, 8) / hashes, 0.70, 0.80, " ×"
+        )
     otp = figure(run, f"{OTP}: sign-in", 8)
     if otp:
         yield Target("whole sign-in against django-otp's, 8 clients", figure(run, own, 8) / otp, 1.0, None, " ×")
@@ -185,6 +187,10 @@ def _hashes(run: Document) -> Iterable[str]:
         for name, found in run["hashes"].items():
             yield f"| {name} | {found['rate']:.1f} | {found['cpu'] * 1000:.1f} |"
         yield ""
+        own, rate = hash_rate(run, hashing.OURS), figure(run, f"{OURS}: sign-in", 8)
+        if own and rate:
+            yield f"Of the hash as the server itself computes it, whole sign-ins at 8 clients are {rate / own:.2f} ×."
+            yield ""
 
 
 def _table(run: Document, system: str) -> Iterator[str]:

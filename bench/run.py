@@ -256,11 +256,12 @@ class Run:
 
     def _hash(self) -> None:
         """At each number of clients anew, beside the sign-ins that are compared with it."""
-        for name, processes, threads in (
-            ("two processes", 2, 1),
-            ("as the server: two processes of two threads", 2, 2),
+        for name, library, threads in (
+            (hashing.CFFI, "argon2-cffi", 1),
+            ("argon2-cffi, two processes of two threads", "argon2-cffi", 2),
+            (hashing.OURS, "ours", 1),
         ):
-            self.hashes.setdefault(name, []).append(hashing.floor(processes, threads, self.plan.seconds))
+            self.hashes.setdefault(name, []).append(hashing.floor(library, 2, threads, self.plan.seconds))
 
     def _ask(self, case: Case, clients: int) -> None:
         if case.name in self.plan.fixed:

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-SLOTS = 2  # hashes at a time in a process
 PIECES = 6  # a request alternates so often between Python and PostgreSQL
 
 Segment = tuple[str, float]  # what it needs (web, hash, postgresql, redis, load, wait), and seconds of it
@@ -72,6 +71,11 @@ class Place:
     processes: int
     cores: Mapping[str, float]  # by name of a machine
     on: Mapping[str, str]  # which machine does what
+
+    @property
+    def slots(self) -> int:
+        """Hashes at a time in a process, as PASSWORD_HASH_SLOTS is by default."""
+        return max(1, int(self.cores[self.on["hash"]] / self.processes))
 
     @classmethod
     def one_machine(cls, cores: float, processes: int) -> "Place":
@@ -137,7 +141,7 @@ class _Run:
         self.machines = {name: _Processors(cores) for name, cores in place.cores.items()}
         self.waking: list[tuple[float, int, _SignIn]] = []
         self.free: defaultdict[tuple[str, int], int] = defaultdict(lambda: 1)
-        self.free.update({("hash", process): SLOTS for process in range(place.processes)})
+        self.free.update({("hash", process): place.slots for process in range(place.processes)})
         self.queues: defaultdict[tuple[str, int], deque[tuple[_SignIn, str]]] = defaultdict(deque)
         self.count = itertools.count()
         self.ended: list[tuple[float, float]] = []

@@ -49,6 +49,17 @@ def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
     return value
 
 
+def cores() -> int:
+    """How many cores this process may use: those that it may run on, and no more than its control group grants."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        granted = -(-int(quota) // int(period))  # `max` is no number: there is no quota.
+    except (OSError, ValueError):
+        granted = allowed
+    return max(1, min(allowed, granted))
+
+
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     value = os.environ.get(name, "").strip().lower() or default
     if value not in allowed:

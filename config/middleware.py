@@ -122,7 +122,9 @@ class CallsMiddleware:
             match = self.resolver.resolve(path)
         except Resolver404:
             return None
-        if len(self.matches) < 1000:  # In any case, hence in more spellings than are worth keeping.
+        # Paths that hold an id are as many as there are ids. The others are matched in any case, hence come in more
+        # spellings than are worth keeping.
+        if not match.args and not match.kwargs and len(self.matches) < 1000:
             self.matches[path] = match
         return match
 

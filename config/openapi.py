@@ -48,6 +48,11 @@ TAGS: Final = [
     {"name": "OpenID Connect", "description": "Discovery, keys, userinfo, introspection, revocation."},
     {"name": "Stateless TOTP", "description": "Pair and validate against a secret that the caller keeps."},
     {"name": "AuthenticatorAPI.com", "description": "The same calls under that service's addresses and in its forms."},
+    {
+        "name": "Administration",
+        "description": "The panel by REST, for people with a role: a bearer token with the scope `admin` and a second "
+        "factor, which for every change is at most ten minutes old.",
+    },
     {"name": "Operation", "description": "Probes and metrics."},
 ]
 

@@ -26,6 +26,8 @@ _STATEMENT = re.compile(
     r'\s*(SELECT|INSERT|UPDATE|DELETE)\b(?:.*?\b(?:FROM|INTO)\s+|\s+)"?([a-z]+_[a-z_]+)"?', re.DOTALL
 )
 
+_PARTS = re.compile(r"\bAS \(\s*(?=INSERT|UPDATE|DELETE)")
+
 
 class _Process:
     """The tracer of this process, once there is one."""
@@ -129,10 +131,16 @@ def _statement(execute: Callable[..., Any], sql: str, params: Any, many: bool, c
 
     if not get_current_span().is_recording():
         return execute(sql, params, many, context)
-    found = _STATEMENT.match(sql)
-    with _span(f"{found[1]} {found[2]}" if found else "statement", SpanKind.CLIENT) as span:
+    with _span(_named(sql), SpanKind.CLIENT) as span:
         span.set_attribute("db.system.name", context["connection"].vendor)
         return execute(sql, params, many, context)
+
+
+def _named(sql: str) -> str:
+    """Verb and table; of several that are one statement each."""
+    texts = [part for part in _PARTS.split(sql)[1:] if part] if sql.lstrip().startswith("WITH ") else [sql]
+    found = [match for text in texts if (match := _STATEMENT.match(text))]
+    return " & ".join(f"{each[1]} {each[2]}" for each in found) or "statement"
 
 
 def _span(name: str, kind: Any, **more: Any) -> Any:

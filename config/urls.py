@@ -12,6 +12,7 @@ calls: list[URLPattern | URLResolver] = [
     path("metrics", metrics.view),
     path("", include("identity.api.urls")),
     path("", include("mfa.api.visualguard.urls")),
+    path("api/admin/", include("mfa.api.admin.urls")),
 ]
 
 pages: list[URLPattern | URLResolver] = [

@@ -1,9 +1,12 @@
 """Argon2id with the parameters of the settings (OWASP Password Storage: m=19456 KiB, t=2, p=1).
 
-Django's own default takes 100 MiB a hash, which a burst of sign-ins cannot afford. The memory of a hash is kept for the
-next one: docs/decisions/0051 says why and what it saves.
+Django's own default takes 100 MiB a hash, which a burst of sign-ins cannot afford. On x86-64 libsodium compares, whose
+Argon2 uses what the processor has (AVX2, AVX-512): docs/decisions/0063. Everywhere else, and for what libsodium cannot
+read, it is argon2-cffi, where the memory of a hash is kept for the next one: docs/decisions/0051.
 """
 
+import errno
+import platform
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +20,23 @@ from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 _HASH_BYTES = 32
+_SODIUM_READS = 128  # bytes of a hash in its text form, NUL at the end
+
+
+def _libsodium() -> tuple[Any, Any] | None:
+    """The library and its window to C, where it is the faster one. PyNaCl's own call cannot tell a wrong password from
+    a lack of memory, so this asks the function beneath it.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return None
+    from nacl._sodium import ffi as window
+    from nacl._sodium import lib
+
+    lib.sodium_init()  # It looks what the processor has; a second call does nothing.
+    return lib, window
+
+
+_sodium = _libsodium()
 
 
 class Argon2Hasher(Argon2PasswordHasher):
@@ -39,9 +59,20 @@ class Argon2Hasher(Argon2PasswordHasher):
         facts = extract_parameters(f"${rest}")
         if facts.type is not Type.ID or facts.version != ARGON2_VERSION:
             return super().verify(password, encoded)
+        if _sodium is not None and facts.parallelism == 1 and len(rest) + 1 < _SODIUM_READS:
+            return _matches_by_libsodium(*_sodium, f"${rest}".encode(), password.encode())
         salt, expected = (b64decode(text + "=" * (-len(text) % 4)) for text in rest.split("$")[-2:])
         cost = (facts.memory_cost, facts.time_cost, facts.parallelism)
         return compare_digest(_hash(password.encode(), salt, *cost, len(expected)), expected)
+
+
+def _matches_by_libsodium(lib: Any, window: Any, encoded: bytes, password: bytes) -> bool:
+    """Compared in constant time; raises MemoryError where there is no memory for the hash."""
+    if lib.crypto_pwhash_str_verify(encoded.ljust(_SODIUM_READS, b"\0"), password, len(password)) == 0:
+        return True
+    if window.errno != errno.EINVAL:
+        raise MemoryError("no memory for a password hash")
+    return False
 
 
 class _Block:

@@ -16,3 +16,7 @@ class Overloaded(Exception):
     def __init__(self, retry_after: int) -> None:
         super().__init__("the password hash queue is full")
         self.retry_after = retry_after
+
+
+class OutdatedClient(Exception):
+    """The client was kept from an earlier request, and clients or their rules have changed: nothing was done."""

@@ -60,14 +60,40 @@ def _known_key(user: User) -> DataKey | None:
     return read_along or DataKey.objects.filter(user_id=user.pk).first()
 
 
+def first_data_key(user: User) -> DataKey | None:
+    """A data key for somebody who was read along with none; from here on secrets are sealed under it.
+
+    The caller writes it together with what it seals. Where that fails as another was first, `forget_data_key` is due.
+    """
+    if user._state.fields_cache.get("data_key", user) is not None:
+        return None
+    key = _new(user)
+    user._state.fields_cache["data_key"] = key
+    return key
+
+
+def forget_data_key(user: User) -> None:
+    """Let the next use look in the database."""
+    user._state.fields_cache.pop("data_key", None)
+
+
+def _new(user: User) -> DataKey:
+    sealed, kid = _wrap(user, os.urandom(32))
+    return DataKey(user_id=user.pk, sealed=sealed, sealed_under=kid, created_at=timezone.now())
+
+
 def _made(user: User) -> DataKey:
     """The user's data key, made where there is none; kept with the user, as one that was read along."""
-    now = timezone.now()
-    sealed, kid = _wrap(user, os.urandom(32))
-    given = {"user": user.pk, "sealed": sealed, "sealed_under": kid, "now": rows.instant(now)}
+    key = _new(user)
+    given = {
+        "user": user.pk,
+        "sealed": key.sealed,
+        "sealed_under": key.sealed_under,
+        "now": rows.instant(key.created_at),
+    }
     found = rows.one(_MAKE, given)
     assert found is not None  # noqa: S101  It returns the row, whoever wrote it.
-    key = DataKey(user_id=user.pk, sealed=found[0], sealed_under=found[1], created_at=now)
+    key.sealed, key.sealed_under = found
     user._state.fields_cache["data_key"] = key
     return key
 

@@ -31,7 +31,10 @@ WEB_THREADS = environment.integer("WEB_THREADS", 8, minimum=1, maximum=256)
 
 # Argon2id as OWASP recommends it; one hash takes 19 MiB, so the slots bound the memory a burst may take.
 PASSWORD_ARGON2 = {"memory_cost": 19456, "time_cost": 2, "parallelism": 1}
-PASSWORD_HASH_SLOTS = environment.integer("PASSWORD_HASH_SLOTS", 2, minimum=1, maximum=64)
+# As many hashes at a time as there are cores, in all processes together: more only empty each other's caches (0058).
+PASSWORD_HASH_SLOTS = environment.integer(
+    "PASSWORD_HASH_SLOTS", max(1, environment.cores() // WEB_WORKERS), minimum=1, maximum=64
+)
 PASSWORD_HASH_QUEUE = environment.integer("PASSWORD_HASH_QUEUE", 64, minimum=1, maximum=4096)
 
 ACCESS_TOKEN_LIFETIME = environment.integer("ACCESS_TOKEN_LIFETIME", 600, minimum=60, maximum=86400)

@@ -5,14 +5,17 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from identity.admin.panel import PanelAdmin
-from identity.flows.clients import CLIENT_ID, fault_of_redirect_uri, new_client_id, new_secret, set_grants, set_secret
+from identity.admin.panel import PanelAdmin, editor_of
+from identity.flows import administration
+from identity.flows.administration import Fault
+from identity.flows.clients import new_client_id, set_grants
 from identity.models import Client
 from identity.models.client import DEFAULT_GRANT_TYPES, OWN_PAGES, GrantType
 from identity.oauth.scopes import NOT_BY_DEFAULT, SCOPES
@@ -43,27 +46,23 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_client_id(self) -> str:
         client_id: str = self.cleaned_data["client_id"]
-        if not CLIENT_ID.fullmatch(client_id):
-            raise forms.ValidationError("Letters, digits and . _ ~ @ / + = - only.")
-        if client_id == OWN_PAGES:
-            raise forms.ValidationError("That is the name of the installation's own pages.")
+        if fault := administration.fault_of_client_id(client_id):
+            raise forms.ValidationError(fault)
         return client_id
 
     def clean_redirect_uris(self) -> str:
-        uris = self.cleaned_data["redirect_uris"].split()
-        for uri in uris:
-            if fault := fault_of_redirect_uri(uri):
-                raise forms.ValidationError(f"{uri} {fault}.")
-        return "\n".join(uris)
+        found = administration.redirect_uris(self.cleaned_data["redirect_uris"].split())
+        if isinstance(found, Fault):
+            raise forms.ValidationError(found.sentence)
+        return found
 
     def clean(self) -> dict[str, Any]:
         found: dict[str, Any] = super().clean() or self.cleaned_data
         grants = found.get("grant_types", [])
         public = self.instance.is_public if self.instance.pk else not found.get("confidential")
-        if GrantType.AUTHORIZATION_CODE in grants and not found.get("redirect_uris"):
-            self.add_error("redirect_uris", "authorization_code needs one.")
-        if GrantType.CLIENT_CREDENTIALS in grants and public:
-            self.add_error("grant_types", "client_credentials needs a secret (RFC 6749, 4.4).")
+        faults = administration.faults_of_grants(grants, found.get("redirect_uris", ""), public=public)
+        for field, sentence in faults.items():
+            self.add_error(field, sentence)
         # The library's own checks, which come next, look at the column that this fills.
         set_grants(self.instance, grants)
         return found
@@ -100,10 +99,9 @@ class ClientAdmin(PanelAdmin):
     def save_model(self, request: HttpRequest, obj: Client, form: "forms.ModelForm[Client]", change: bool) -> None:
         if not change:
             # Kept on the object alone, from here to the page that shows it: never in a session or a message.
-            obj.shown_once = new_secret() if form.cleaned_data["confidential"] else None  # type: ignore[attr-defined]
-            set_secret(obj, obj.shown_once)  # type: ignore[attr-defined]
-            # First-party applications, named by an administrator: there is nobody whose consent could be asked.
-            obj.skip_authorization = True
+            obj.shown_once = administration.make_new_client_ready(  # type: ignore[attr-defined]
+                obj, confidential=form.cleaned_data["confidential"]
+            )
         super().save_model(request, obj, form, change)
 
     def response_add(self, request: HttpRequest, obj: Client, post_url_continue: str | None = None) -> HttpResponse:
@@ -123,10 +121,8 @@ class ClientAdmin(PanelAdmin):
             return HttpResponseRedirect(step_up_url(request.path))
         if request.method != "POST":
             return self._page(request, client, "new_secret.html", title="New secret")
-        secret = new_secret()
-        set_secret(client, secret)
-        client.save(update_fields=["client_secret", "client_type", "hash_client_secret", "updated"])
-        self.record(request, client, "secret_replaced", {})
+        with transaction.atomic():
+            secret = administration.replace_secret(client, editor_of(request))
         return self._shown_once(request, client, secret)
 
     def _shown_once(self, request: HttpRequest, client: Client, secret: str) -> HttpResponse:

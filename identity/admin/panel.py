@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from identity.admin.paging import BoundedChangeList
 from identity.api.addresses import client_address
-from identity.flows import audit
-from identity.models import Client, User
+from identity.flows import administration
+from identity.flows.administration import Editor
+from identity.models import User
 from identity.web.freshness import is_fresh, step_up_url
 from identity.web.rights import Right, may
 
@@ -38,6 +39,11 @@ def actor_of(request: HttpRequest) -> User:
     """Who acts. The site lets nobody in who is not signed in."""
     assert isinstance(request.user, User)  # noqa: S101
     return request.user
+
+
+def editor_of(request: HttpRequest) -> Editor:
+    """Who edits, and from where."""
+    return Editor(actor_of(request), client_address(request), "panel")
 
 
 class PanelAdmin(_ModelAdmin):
@@ -121,14 +127,7 @@ class PanelAdmin(_ModelAdmin):
 
     def record(self, request: HttpRequest, obj: models.Model, what: str, detail: dict[str, Any]) -> None:
         """One event of the audit trail, in the transaction of the change."""
-        audit.record(
-            f"{self.event}.{what}",
-            user=obj if isinstance(obj, User) else None,
-            client=obj if isinstance(obj, Client) else None,
-            actor=actor_of(request),
-            address=client_address(request),
-            detail={"by": "panel", "of": str(obj), **detail},
-        )
+        administration.record(self.event, what, obj, editor_of(request), **detail)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Nothing: Django's log is a table that anybody with the database can edit; `record` writes the trail."""

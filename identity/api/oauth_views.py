@@ -5,8 +5,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.decorators import method_decorator
-from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import extend_schema
 
 from identity import conf, secret_store
@@ -64,7 +62,6 @@ class JwksView(ApiView):
         return _json(secret_store.jwks(timezone.now()), cache="public, max-age=300")
 
 
-@method_decorator(csrf_exempt, name="dispatch")
 class UserinfoView(ApiView):
     """What the access token's scopes tell about its person (OpenID Connect Core, 5.3)."""
 
@@ -83,7 +80,6 @@ class UserinfoView(ApiView):
         return self.get(request)
 
 
-@method_decorator(csrf_exempt, name="dispatch")
 class IntrospectionView(ApiView):
     """Whether a token is good (RFC 7662); only an authenticated, confidential client may ask."""
 
@@ -112,7 +108,6 @@ class IntrospectionView(ApiView):
         return _json({"active": False})
 
 
-@method_decorator(csrf_exempt, name="dispatch")
 class RevocationView(ApiView):
     """End the family of the client's own token (RFC 7009); an unknown token is answered alike."""
 

@@ -1,6 +1,9 @@
 """Whether an account may sign in, and what administrators do to it."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -9,9 +12,15 @@ from identity import rows
 from identity.flows import audit, lockout
 from identity.models import Client, Group, Installation, User
 from identity.outcomes import AccountState, PasswordState
-from identity.rows import Rows
+from identity.rows import Rows, Step
 
 _USER = Rows(User, "identity_user")
+# What a sign-in is decided by; who changes one of them overtakes it.
+_DECIDING = (
+    *("password", "is_approved", "is_active", "start_date", "end_date", "locked_by_administrator_at"),
+    *("must_change_password", "password_changed_at", "password_grace_used", "mfa_grace_used"),
+    *("all_clients", "session_epoch"),
+)
 _LOCK_FOR_SIGN_IN = f"UPDATE identity_user SET last_login = %(now)s WHERE id = %(user)s RETURNING {_USER.columns}"  # noqa: S608
 
 
@@ -74,6 +83,15 @@ def lock_row_for_sign_in(user_pk: int, now: datetime) -> User:
     return user
 
 
+def unchanged_at_sign_in(user: User, now: datetime) -> Step:
+    """The step of `rows.together` that notes a sign-in at `now`, while `user` is still as it was read.
+
+    It is what `lock_row_for_sign_in` does for those who have decided already, and it decides nothing by itself.
+    """
+    given: dict[str, Any] = {f"was_{name}": value for name, value in _deciding(user)}
+    return Step(_note_unchanged(rows.vendor()), {**given, "user": user.pk, "now": rows.instant(now)}, decides=True)
+
+
 def take_back_sign_in(user: User, last_login: datetime | None) -> None:
     """There was no sign-in after all: the one before it is the last again."""
     User.objects.filter(pk=user.pk).update(last_login=last_login)
@@ -85,6 +103,19 @@ def unlock(user: User, *, actor: User | None, reason: str, address: str, now: da
         User.objects.filter(pk=user.pk).update(locked_by_administrator_at=None)
         lockout.unlock(user)
         audit.record("account.unlocked", user=user, actor=actor, address=address, detail={"reason": reason})
+
+
+def _deciding(user: User) -> Iterator[tuple[str, Any]]:
+    for name in _DECIDING:
+        value = getattr(user, name)
+        yield name, rows.instant(value) if isinstance(value, datetime) else value
+
+
+@cache
+def _note_unchanged(vendor: str) -> str:
+    same = "IS" if vendor == "sqlite" else "IS NOT DISTINCT FROM"
+    conditions = " AND ".join(f"{name} {same} %(was_{name})s" for name in _DECIDING)
+    return f"UPDATE identity_user SET last_login = %(now)s WHERE id = %(user)s AND {conditions}"  # noqa: S608
 
 
 def _has_expired(user: User, installation: Installation, now: datetime) -> bool:

@@ -91,7 +91,10 @@ def _with_slot(work: Callable[[], _T]) -> _T:
     with queue().slot(_lend_connection):
         metrics.HASH_WAIT_SECONDS.observe(time.perf_counter() - asked)
         with metrics.HASH_SECONDS.time():
-            return work()
+            try:
+                return work()
+            except MemoryError:
+                raise Overloaded(_RETRY_AFTER_SECONDS) from None
 
 
 def _lend_connection() -> None:

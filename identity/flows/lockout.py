@@ -12,9 +12,12 @@ from django.db import connection
 from django.db.models import F
 
 from identity import rows, secret_store
-from identity.models import Installation, PasswordTries, User
+from identity.errors import OutdatedClient
+from identity.models import Client, Installation, PasswordTries, User
+from identity.oauth import client_rows
 from identity.outcomes import Admission
 from identity.primitives.addresses import network_of
+from identity.rows import Step
 
 # Past so many wrong passwords in a row, from wherever, the account waits for every network (the contract's 2.1).
 ACCOUNT_WIDE_LIMIT = 100
@@ -26,6 +29,7 @@ _ADMIT = """
 INSERT INTO identity_passwordtries (key, failures, window_started, locked_until, admitted, updated, user_id)
 SELECT %(key)s, 1, %(now)s, 0, %(true)s, %(now)s, (SELECT id FROM identity_user WHERE username_key = %(name)s)
 WHERE NOT EXISTS (SELECT 1 FROM identity_passwordtries a WHERE a.key = %(account)s AND a.locked_until > %(now)s)
+  {if_current}
 ON CONFLICT (key) DO UPDATE SET
   admitted = CASE
     WHEN identity_passwordtries.locked_until > %(now)s THEN %(false)s
@@ -51,6 +55,9 @@ RETURNING failures, admitted, locked_until,
   (SELECT id FROM identity_user WHERE username_key = %(name)s),
   (SELECT password FROM identity_user WHERE username_key = %(name)s)
 """
+_ADMIT_ANYWAY, _ADMIT_IF_CURRENT = (
+    _ADMIT.replace("{if_current}", condition) for condition in ("", f"AND {client_rows.IF_CURRENT}")
+)
 _FORGET = "DELETE FROM identity_passwordtries WHERE key IN (%(here)s, %(everywhere)s)"
 _COUNT_ACCOUNT_WIDE = """
 INSERT INTO identity_passwordtries (key, failures, window_started, locked_until, admitted, updated, user_id)
@@ -68,9 +75,12 @@ RETURNING locked_until
 """
 
 
-def admit(name_key: str, source: str, installation: Installation, now: datetime) -> Admission | None:
+def admit(
+    name_key: str, source: str, installation: Installation, now: datetime, *, client: Client | None = None
+) -> Admission | None:
     """Count a try for (name, network of `source`) and say whether it may be made; None: locked out.
 
+    Raises OutdatedClient, and counts nothing, where `client` and its rules are not as they were read.
     While as many tries as are allowed are still being compared elsewhere, this waits for their outcome. What stays
     undecided, because its process died, counts as wrong.
     """
@@ -84,10 +94,14 @@ def admit(name_key: str, source: str, installation: Installation, now: datetime)
         "limit": installation.lockout_attempts,
         "true": True,
         "false": False,
+        "rules_revision": client.rules_revision if client else None,
     }
+    statement = _ADMIT_ANYWAY if parameters["rules_revision"] is None else _ADMIT_IF_CURRENT
     patience = time.monotonic() + _WAIT_FOR_OTHERS_SECONDS
     while True:
-        row = rows.one(_ADMIT, parameters)
+        row = rows.one(statement, parameters)
+        if row is None and statement is _ADMIT_IF_CURRENT and client and not client_rows.is_current(client):
+            raise OutdatedClient
         if row is None or row[2]:
             return None
         if row[1]:
@@ -122,9 +136,9 @@ def give_back(admission: Admission) -> None:
     PasswordTries.objects.filter(key=admission.keys[0], failures__gt=0).update(failures=F("failures") - 1)
 
 
-def count_right(admission: Admission) -> None:
-    """A right password sets the counts to nothing."""
-    rows.changed(_FORGET, dict(zip(("here", "everywhere"), admission.keys, strict=True)))
+def forgetting(admission: Admission) -> Step:
+    """The step of `rows.together` by which a right password sets the counts to nothing."""
+    return Step(_FORGET, dict(zip(("here", "everywhere"), admission.keys, strict=True)))
 
 
 def unlock(user: User) -> int:

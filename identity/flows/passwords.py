@@ -8,24 +8,36 @@ from functools import cache
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.db import DatabaseError, transaction
 
+from identity import rows
 from identity.errors import Overloaded
 from identity.flows import hashing, lockout
-from identity.models import Installation, PasswordHistory, User
+from identity.models import Client, Installation, PasswordHistory, User
 from identity.outcomes import PasswordRefusal, PasswordVerdict
 from identity.primitives import login_names
+from identity.rows import Step
 
 MAXIMUM_BYTES = 1024
 
 
-def check(typed_name: str, password: str, source: str, installation: Installation, now: datetime) -> PasswordVerdict:
+def check(
+    typed_name: str,
+    password: str,
+    source: str,
+    installation: Installation,
+    now: datetime,
+    *,
+    client: Client | None = None,
+) -> PasswordVerdict:
     """The password step. `source` is the caller's address, or `device:…` for a remembered device.
+
+    Raises OutdatedClient, with nothing done, where `client` was kept and has changed since.
 
     An unknown name costs the same statements and the same hash as a known one and gets the same answers. Whoever goes
     on with a right password reads the account under its lock, looks that `encoded` is still its hash, and calls
     `count_right` in the same transaction.
     """
     name_key = login_names.normalise(typed_name)
-    admission = lockout.admit(name_key, source, installation, now)
+    admission = lockout.admit(name_key, source, installation, now, client=client)
     if admission is None:
         return PasswordVerdict(account=_named(name_key), refusal=PasswordRefusal.LOCKED_OUT)
     try:
@@ -51,8 +63,14 @@ def check(typed_name: str, password: str, source: str, installation: Installatio
 
 def count_right(verdict: PasswordVerdict) -> None:
     """A right password sets the counts of wrong ones to nothing."""
-    if verdict.admission is not None:
-        lockout.count_right(verdict.admission)
+    step = counting_right(verdict)
+    rows.changed(step.statement, step.parameters)
+
+
+def counting_right(verdict: PasswordVerdict) -> Step:
+    """The same as a step of `rows.together`."""
+    assert verdict.admission is not None  # noqa: S101  The password was right.
+    return lockout.forgetting(verdict.admission)
 
 
 @contextmanager

@@ -1,18 +1,19 @@
 """Tokens: given for a completed sign-in and nothing else, renewed, and ended."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 
-from identity import rows
+from identity import conf, rows
 from identity.flows import accounts, audit
 from identity.models import AccessToken, AuditEvent, Client, RefreshToken, Session, User
 from identity.oauth import claims, jwt, server
-from identity.oauth.validator import checksum, find_refresh_token
+from identity.oauth.validator import checksum, find_refresh_token, refresh_row
 from identity.outcomes import CompletedSignIn, IssuedTokens
+from identity.rows import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +36,35 @@ class Bearer:
         return str(self.claims["scope"]).split()
 
 
-def issue(
-    completed: CompletedSignIn, now: datetime, *, nonce: str = "", along_with: tuple[AuditEvent, ...] = ()
-) -> IssuedTokens:
-    """Open a session and give its tokens; inside the caller's transaction, with its audit event.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a completed sign-in comes to: a session, tokens where a client asked, and what the trail says of it.
 
-    `along_with` are events of the same fact, which are written in the same statement.
+    None of it is written yet: `steps` do that, and `tell` is due after them.
     """
-    session = open_session(completed, now)
-    scopes = list(completed.scopes)
-    token = server.issue(completed.client, completed.user, scopes, session)
+
+    session: Session
+    events: tuple[AuditEvent, ...]
+    tokens: IssuedTokens | None = None
+    refresh: RefreshToken | None = field(default=None, repr=False)
+
+    def steps(self) -> list[Step]:
+        """In their order: a refresh token belongs to the session."""
+        written = [self.session, self.refresh] if self.refresh else [self.session]
+        return [*(rows.insertion(each) for each in written), audit.step(*self.events)]
+
+    def tell(self) -> None:
+        audit.tell(*self.events)
+
+
+def prepare(
+    completed: CompletedSignIn, now: datetime, *, nonce: str = "", along_with: tuple[AuditEvent, ...] = ()
+) -> Prepared:
+    """A session, its tokens and its audit event; `along_with` are events of the same fact."""
+    session, scopes = _session(completed, now), list(completed.scopes)
+    access, _ = claims.access_token(
+        client=completed.client, scopes=scopes, session=session, user=completed.user, now=now
+    )
     id_token = None
     if "openid" in scopes:
         id_token = claims.id_token(
@@ -52,10 +72,11 @@ def issue(
             scopes=scopes,
             session=session,
             user=completed.user,
-            access=token["access_token"],
+            access=access,
             nonce=nonce,
             now=now,
         )
+    refresh_token = server.new_refresh_token() if "offline_access" in scopes else None
     event = audit.event_of(
         "token.issued",
         user=completed.user,
@@ -64,24 +85,52 @@ def issue(
         request_ref=completed.request_ref,
         detail={"amr": list(completed.amr), "acr": completed.acr, "session": str(session.pk)},
     )
-    audit.write(*along_with, event)
-    return IssuedTokens(
-        access_token=token["access_token"],
-        expires_in=token["expires_in"],
-        scope=token["scope"],
-        refresh_token=token.get("refresh_token"),
-        id_token=id_token,
-        session_id=str(session.pk),
+    scope, refresh = " ".join(scopes), None
+    if refresh_token:
+        refresh = refresh_row(refresh_token, session, scope, now, user=completed.user, client=completed.client)
+    return Prepared(
+        session=session,
+        events=(*along_with, event),
+        refresh=refresh,
+        tokens=IssuedTokens(
+            access_token=access,
+            expires_in=conf.access_token_lifetime(),
+            scope=scope,
+            refresh_token=refresh_token,
+            id_token=id_token,
+            session_id=str(session.pk),
+        ),
     )
 
 
-def open_session(completed: CompletedSignIn, now: datetime) -> Session:
-    """The session that a completed sign-in opens, at a client or in the browser."""
+def prepare_session(completed: CompletedSignIn, now: datetime, *, along_with: tuple[AuditEvent, ...] = ()) -> Prepared:
+    """A session alone, for the installation's own pages: no bearer can carry it away."""
+    return Prepared(_session(completed, now), along_with)
+
+
+def issue(
+    completed: CompletedSignIn, now: datetime, *, nonce: str = "", along_with: tuple[AuditEvent, ...] = ()
+) -> IssuedTokens:
+    """Open a session and give its tokens; inside the caller's transaction, with its audit event."""
+    prepared = prepare(completed, now, nonce=nonce, along_with=along_with)
+    write(completed, prepared, now)
+    assert prepared.tokens is not None  # noqa: S101  They were just made.
+    return prepared.tokens
+
+
+def write(completed: CompletedSignIn, prepared: Prepared, now: datetime) -> None:
+    """Write what was prepared; inside the caller's transaction, under its lock on the account."""
     if completed.user.last_login != now:  # Else `accounts.lock_row_for_sign_in` has noted it.
         User.objects.filter(pk=completed.user.pk).update(last_login=now)
-    session = Session(
-        user=completed.user,
-        client=completed.client,
+    rows.together(*prepared.steps())
+    prepared.tell()
+
+
+def _session(completed: CompletedSignIn, now: datetime) -> Session:
+    return rows.new(
+        Session,
+        user_id=completed.user.pk,
+        client_id=completed.client.pk,
         auth_time=completed.auth_time,
         amr=" ".join(completed.amr),
         acr=completed.acr,
@@ -89,8 +138,6 @@ def open_session(completed: CompletedSignIn, now: datetime) -> Session:
         user_agent=completed.user_agent[:200],
         last_used_at=now,
     )
-    rows.insert(session)
-    return session
 
 
 def exchange(client: Client, parameters: dict[str, str], *, address: str, now: datetime) -> OAuthAnswer:

@@ -1,7 +1,7 @@
 """The tables of identity."""
 
 from identity.models.audit import AuditEvent, AuditSeal
-from identity.models.client import Client
+from identity.models.client import Client, ClientRevision
 from identity.models.keys import SealedKey
 from identity.models.password_tries import PasswordTries
 from identity.models.policies import Installation
@@ -14,6 +14,7 @@ __all__ = [
     "AuditEvent",
     "AuditSeal",
     "Client",
+    "ClientRevision",
     "Grant",
     "Group",
     "IDToken",

@@ -39,6 +39,8 @@ class Client(AbstractApplication):
     # None: not looked up. Set where a client is read together with its rules, so that a sign-in asks groups for
     # policies only where some group has one.
     some_group_has_a_policy: bool | None = None
+    # Which revision of all clients and their rules this one was read at; None: not looked up.
+    rules_revision: int | None = None
 
     class Meta:
         verbose_name = "client"
@@ -62,3 +64,16 @@ class Client(AbstractApplication):
 
     def is_usable(self, request: object) -> bool:
         return self.is_active
+
+
+class ClientRevision(models.Model):
+    """One row, whose number triggers change with every change of a client, of the installation or of a policy.
+
+    So a process that keeps clients in memory asks for one number, in the statement that it runs anyway.
+    """
+
+    id = models.SmallIntegerField(primary_key=True)
+    number = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"revision {self.number}"

@@ -3,6 +3,7 @@
 oauthlib reads and checks the two requests; what is kept, and what a right code gives, is decided by the flows.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -19,6 +20,7 @@ from identity.oauth.validator import checksum
 
 _CODE_CHARACTERS = 43  # 256 bits of 62 letters and digits.
 _CODE_LIFETIME = timedelta(seconds=60)
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # RFC 7636, 4.2: the SHA-256 of a verifier, in base64url.
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,12 @@ def check(query: str) -> Asked | Refused:
         return Refused("invalid_request")
     try:
         _grant().validate_authorization_request(request)
-        if request.code_challenge_method != "S256":
-            return back(request.redirect_uri, request.state, "invalid_request")
         max_age = int(request.max_age) if request.max_age else None
+        # No parameter may hold a NUL (RFC 6749, appendix A), and PostgreSQL keeps none: a client or an address with
+        # one is unknown already, and goes nowhere.
+        is_well_formed = "%00" not in query and _CHALLENGE.fullmatch(request.code_challenge)
+        if request.code_challenge_method != "S256" or not is_well_formed:
+            return back(request.redirect_uri, request.state, "invalid_request")
     except FatalClientError as refusal:
         return Refused(refusal.error or "invalid_request")
     except OAuth2Error as refusal:

@@ -41,17 +41,25 @@ def credentials(authorization: str, client_id: str, client_secret: str) -> Crede
     return Credentials(name, secret, by_basic=True)
 
 
-def find(shown: Credentials) -> Client | None:
-    """The client whose credentials these are, with the installation's rules joined; None for all else alike."""
+def find(shown: Credentials, *, may_be_kept: bool = False) -> Client | None:
+    """The client whose credentials these are, with the installation's rules joined; None for all else alike.
+
+    With `may_be_kept` it may be the one that an earlier request read: `client_rows.kept` says for whom that is good.
+    """
     if not shown.client_id or "\x00" in shown.client_id or len(shown.client_id) > 255:
         return None
+    kept = client_rows.kept(shown.client_id) if may_be_kept else None
+    if kept is not None and kept.is_active and _shows(kept, shown):
+        return kept
     row = rows.one(_find(), {"client_id": shown.client_id, "yes": True})
     client = client_rows.read(row) if row else None
-    if client is None:
-        return None
+    return client if client is not None and _shows(client, shown) else None
+
+
+def _shows(client: Client, shown: Credentials) -> bool:
     if client.is_public:
-        return None if shown.client_secret else client
-    return client if client_secrets.matches(client, shown.client_secret) else None
+        return not shown.client_secret
+    return client_secrets.matches(client, shown.client_secret)
 
 
 @cache

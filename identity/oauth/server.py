@@ -1,20 +1,19 @@
-"""django-oauth-toolkit's grants with our validator, made once a process, and the grant of our own ceremony."""
+"""django-oauth-toolkit's grants with our validator, made once a process."""
 
 import json
+import secrets
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from oauthlib.common import Request, generate_token
+from oauthlib.common import Request
 from oauthlib.oauth2 import OAuth2Error
 from oauthlib.oauth2.rfc6749.grant_types import ClientCredentialsGrant, RefreshTokenGrant
 from oauthlib.oauth2.rfc6749.tokens import BearerToken
 
 from identity import conf
-from identity.models import Client, RefreshToken, Session, User
+from identity.models import Client, RefreshToken, Session
 from identity.oauth.validator import StepwardValidator
-
-_REFRESH_TOKEN_CHARACTERS = 43  # 256 bits of 62 letters and digits.
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +26,14 @@ class Exchanged:
     reused: bool
 
 
+def new_refresh_token() -> str:
+    """256 bits from the operating system."""
+    return secrets.token_urlsafe(32)
+
+
 @cache
 def validator() -> StepwardValidator:
     return StepwardValidator()
-
-
-def issue(client: Client, user: User, scopes: list[str], session: Session) -> dict[str, Any]:
-    """Make and keep the tokens of a sign-in that our own ceremony has decided (the grant `VGAuthenticator`)."""
-    request = Request("/connect/token", http_method="POST", body={"grant_type": "VGAuthenticator"})
-    request.client, request.user, request.scopes, request.session = client, user, scopes, session
-    token: dict[str, Any] = _bearer().create_token(request, refresh_token="offline_access" in scopes)
-    validator().save_bearer_token(token, request)
-    return token
 
 
 def exchange(client: Client, parameters: dict[str, str], found: RefreshToken | None) -> Exchanged:
@@ -58,7 +53,7 @@ def _bearer() -> BearerToken:
     return BearerToken(
         validator(),
         token_generator=validator().access_token,
-        refresh_token_generator=lambda request: generate_token(_REFRESH_TOKEN_CHARACTERS),
+        refresh_token_generator=lambda request: new_refresh_token(),
         expires_in=conf.access_token_lifetime(),
     )
 

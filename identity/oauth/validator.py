@@ -5,7 +5,7 @@ which also decides between two uses of one refresh token, and ending a family is
 """
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -14,7 +14,7 @@ from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 
 from identity import conf, rows
-from identity.models import AccessToken, Client, RefreshToken, Session
+from identity.models import AccessToken, Client, RefreshToken, Session, User
 from identity.oauth import claims
 from identity.oauth.scopes import granted
 from identity.primitives.imports import on_first_use
@@ -31,6 +31,23 @@ def checksum(token: str) -> str:
 def find_refresh_token(token: str) -> RefreshToken | None:
     """The refresh token with its session and user, live or not."""
     return RefreshToken.objects.select_related("session", "user").filter(token_checksum=checksum(token)).first()
+
+
+def refresh_row(token: str, session: Session, scope: str, now: datetime, *, user: User, client: Client) -> RefreshToken:
+    """What is kept of a refresh token: its digest, in the family of its session. Yet to be written."""
+    return rows.new(
+        RefreshToken,
+        user_id=user.pk,
+        application_id=client.pk,
+        session_id=session.pk,
+        token="",
+        token_checksum=checksum(token),
+        token_family=session.pk,
+        scope=scope,
+        expires=now + timedelta(seconds=conf.refresh_token_lifetime()),
+        created=now,
+        updated=now,
+    )
 
 
 class StepwardValidator(OAuth2Validator):
@@ -85,19 +102,11 @@ class StepwardValidator(OAuth2Validator):
                     scope=token["scope"],
                 )
             elif "refresh_token" in token:
-                refresh = RefreshToken(
-                    user=request.user,
-                    application=request.client,
-                    session=session,
-                    token="",
-                    token_checksum=checksum(token["refresh_token"]),
-                    token_family=session.pk,
-                    scope=getattr(request, "family_scope", token["scope"]),
-                    expires=now + timedelta(seconds=conf.refresh_token_lifetime()),
-                    created=now,
-                    updated=now,
+                scope = getattr(request, "family_scope", token["scope"])
+                kept = refresh_row(
+                    token["refresh_token"], session, scope, now, user=request.user, client=request.client
                 )
-                rows.insert(refresh)
+                rows.insert(kept)
 
     def validate_refresh_token(
         self, refresh_token: str, client: Client, request: Request, *args: Any, **kwargs: Any
@@ -140,6 +149,8 @@ class StepwardValidator(OAuth2Validator):
     # The authorization code grant: `identity.oauth.authorization` passes the kept grant along as `found_grant`.
 
     def validate_client_id(self, client_id: str, request: Request, *args: Any, **kwargs: Any) -> bool:
+        if "\x00" in client_id:  # PostgreSQL takes none in a text.
+            return False
         request.client = Client.objects.filter(client_id=client_id, is_active=True).first()
         return request.client is not None
 

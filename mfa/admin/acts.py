@@ -35,10 +35,17 @@ class Act:
     carry_out: Callable[[Deed], str]
 
 
+SHORTEST_REASON, LONGEST_REASON = 4, 200
+
+
+def fault_of_reason(reason: str) -> str:
+    return "" if any(character.isalnum() for character in reason) else "Say why, in words."
+
+
 class ReasonForm(forms.Form):
     reason = forms.CharField(
-        min_length=4,
-        max_length=200,
+        min_length=SHORTEST_REASON,
+        max_length=LONGEST_REASON,
         label="Reason",
         help_text="kept in the audit trail: who asked, how you know it was them, the ticket",
         widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off", "autofocus": True}),
@@ -46,8 +53,8 @@ class ReasonForm(forms.Form):
 
     def clean_reason(self) -> str:
         reason: str = self.cleaned_data["reason"]
-        if not any(character.isalnum() for character in reason):
-            raise forms.ValidationError("Say why, in words.")
+        if fault := fault_of_reason(reason):
+            raise forms.ValidationError(fault)
         return reason
 
 

@@ -1,6 +1,5 @@
 """Filters of the list of people, by MFA state."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
@@ -94,11 +93,5 @@ class LastSignIn(SimpleListFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value, now = self.value(), timezone.now()
-        if value == "never":
-            return queryset.filter(last_login__isnull=True)
-        if value == "older":
-            return queryset.filter(last_login__lt=now - timedelta(days=30))
-        if value in ("1", "7", "30"):
-            return queryset.filter(last_login__gte=now - timedelta(days=int(value)))
-        return queryset
+        condition = state.signed_in(self.value() or "", timezone.now())
+        return queryset if condition is None else queryset.filter(condition)

@@ -6,8 +6,9 @@ from django import forms
 from django.contrib import admin
 
 from identity.admin.panel import PanelAdmin
+from mfa.flows import administration
 from mfa.models.authenticator import Kind
-from mfa.models.policy import MfaPolicy, Mode, every_transport
+from mfa.models.policy import MfaPolicy, every_transport
 
 
 class _Address(forms.URLField):
@@ -42,11 +43,12 @@ class MfaPolicyForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> None:
         super().clean()
-        subjects = [name for name in ("installation", "client", "group") if self.cleaned_data.get(name)]
-        if len(subjects) != 1 and not self.errors:
-            raise forms.ValidationError("A policy belongs to the installation, to one client or to one group.")
-        if self.cleaned_data.get("mode") != Mode.OFF and not self.cleaned_data.get("transports"):
-            self.add_error("transports", "Choose at least one; else nobody could ever enrol.")
+        given = self.cleaned_data
+        fault = administration.fault_of_subjects(given.get(name) for name in ("installation", "client", "group"))
+        if fault and not self.errors:
+            raise forms.ValidationError(fault)
+        if fault := administration.fault_of_transports(given.get("mode", ""), given.get("transports", [])):
+            self.add_error("transports", fault)
 
 
 @admin.register(MfaPolicy)

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, Max, Min, OuterRef, Q, QuerySet
 
@@ -68,6 +68,15 @@ def starting_with(typed: str) -> Q:
         | Q(email__istartswith=text)
         | Q(mobile_phone__startswith=text)
     )
+
+
+def signed_in(when: str, now: datetime) -> Q | None:
+    """Who signed in last in the last 1, 7 or 30 days, longer ago (`older`), or `never`; None for every other word."""
+    if when == "never":
+        return Q(last_login__isnull=True)
+    if when == "older":
+        return Q(last_login__lt=now - timedelta(days=30))
+    return Q(last_login__gte=now - timedelta(days=int(when))) if when in ("1", "7", "30") else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from django import forms
 from django.conf import settings
 
-from identity.models import Installation, User
-from identity.primitives import login_names
-from mfa.primitives.destinations import canonical_email, canonical_phone
+from identity.flows.administration import Fault
+from identity.models import User
+from mfa.flows import administration
 
 
 class UserForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -36,32 +36,25 @@ class UserForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_username(self) -> str:
         username: str = self.cleaned_data["username"]
-        if not login_names.is_acceptable(username):
-            raise forms.ValidationError("It holds characters that a name may not have.")
-        taken = User.objects.named(username)
-        if taken is not None and taken.pk != self.instance.pk:
-            raise forms.ValidationError(f"{taken.username} is the same name.")
+        if fault := administration.fault_of_username(username, self.instance.pk):
+            raise forms.ValidationError(fault)
         return username
 
     def clean_email(self) -> str:
-        typed = self.cleaned_data["email"]
-        email = canonical_email(typed) if typed else ""
-        if email is None:
-            raise forms.ValidationError("It is not an e-mail address.")
-        shared = User.objects.filter(email__iexact=email).exclude(pk=self.instance.pk)
-        if email and Installation.current().unique_emails and shared.exists():
-            raise forms.ValidationError("Another account has this address.")
-        return email
+        return _kept(administration.email_of(self.cleaned_data["email"], self.instance.pk))
 
     def clean_mobile_phone(self) -> str:
-        typed = self.cleaned_data["mobile_phone"]
-        number = canonical_phone(typed) if typed else ""
-        if number is None:
-            raise forms.ValidationError("Write it with its country code, such as +33612345678.")
-        return number
+        return _kept(administration.number_of(self.cleaned_data["mobile_phone"]))
 
     def clean(self) -> None:
         super().clean()
-        start, end = self.cleaned_data.get("start_date"), self.cleaned_data.get("end_date")
-        if start and end and end <= start:
-            self.add_error("end_date", "It is not after the start.")
+        if fault := administration.fault_of_period(
+            self.cleaned_data.get("start_date"), self.cleaned_data.get("end_date")
+        ):
+            self.add_error("end_date", fault)
+
+
+def _kept(found: str | Fault) -> str:
+    if isinstance(found, Fault):
+        raise forms.ValidationError(found.sentence)
+    return found

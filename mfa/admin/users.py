@@ -13,8 +13,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from identity.admin.panel import PanelAdmin, actor_of
+from identity.admin.panel import PanelAdmin, actor_of, editor_of
 from identity.api.addresses import client_address
+from identity.flows import accounts
+from identity.flows.administration import lock_both
 from identity.models import User
 from identity.models.user import AdminRole
 from identity.web.freshness import is_fresh, step_up_url
@@ -137,23 +139,16 @@ class UserAdmin(PanelAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: "forms.ModelForm[User]", change: bool) -> None:
         if not change:
             obj.set_unusable_password()
+        if change:
+            _, person = _under_lock(request, obj.pk, Right.MANAGE_PEOPLE)
+            # What the page does not change may have changed meanwhile: a lock, for one.
+            for field in User._meta.concrete_fields:
+                if field.name not in form.changed_data:
+                    setattr(obj, field.attname, getattr(person, field.attname))
         super().save_model(request, obj, form, change)
         if change:
-            self._follow_up(request, obj, form)
-
-    def _follow_up(self, request: HttpRequest, person: User, form: "forms.ModelForm[User]") -> None:
-        """What a change of address, of role or of the account's state brings with it."""
-        now, changed = timezone.now(), set(form.changed_data)
-        for name, kind in (("email", Kind.EMAIL), ("mobile_phone", Kind.SMS)):
-            if name in changed and form.initial[name]:
-                administration.drop_address(
-                    person, kind, form.initial[name], actor=actor_of(request), address=client_address(request), now=now
-                )
-        if changed & {"is_active", "is_approved"} and not (person.is_active and person.is_approved):
-            administration.end_what_rests_on_it(person, "account closed", now)
-        if "admin_role" in changed:
-            detail = {"from": int(form.initial["admin_role"]), "to": int(person.admin_role)}
-            self.record(request, person, "role_changed", detail)
+            was = {name: form.initial.get(name) for name in form.changed_data}
+            administration.follow_up(obj, was, editor_of(request), timezone.now())
 
     def act_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
         """Ask for the reason, then act. The rule is looked at again under the lock that the act is done in."""
@@ -169,11 +164,9 @@ class UserAdmin(PanelAdmin):
         if not form.is_valid():
             return self._act_page(request, person, act, "act.html", form=form)
         with transaction.atomic():
-            person = User.objects.select_for_update().get(pk=pk)
-            if not may(actor_of(request), act.right, person):
-                raise PermissionDenied
+            actor, person = _under_lock(request, pk, act.right)
             origin = Origin(client_address(request), request.headers.get("User-Agent", "")[:200])
-            shown = act.carry_out(Deed(person, actor_of(request), form.cleaned_data["reason"], origin, now))
+            shown = act.carry_out(Deed(person, actor, form.cleaned_data["reason"], origin, now))
         if shown:
             return self._act_page(request, person, act, "shown_once.html", shown=shown)
         messages.success(request, act.done)
@@ -228,3 +221,11 @@ class UserAdmin(PanelAdmin):
     @admin.display(description="policy in force")
     def policy_in_force(self, person: User) -> str:
         return render_to_string("admin/identity/user/policy.html", {"policies": explain(person)})
+
+
+def _under_lock(request: HttpRequest, pk: int, right: Right) -> tuple[User, User]:
+    """Who acts and on whom: whoever acts has lost neither role nor account, and the person has got no higher one."""
+    actor, person = lock_both(actor_of(request).pk, pk)
+    if not may(actor, right, person) or accounts.states(actor, None, timezone.now()):
+        raise PermissionDenied
+    return actor, person

@@ -58,8 +58,20 @@ def available(authenticators: Iterable[Authenticator]) -> tuple[AvailableFactor,
 
 
 def factor_id(authenticator: Authenticator, mode: ChallengeMode) -> uuid.UUID:
-    """The `MFAAvailableId` of an authenticator in one mode: always the same, and no other row's."""
-    return uuid.uuid5(authenticator.pk, mode.label)
+    """The `MFAAvailableId` of an authenticator in one mode: always the same, and no other row's.
+
+    For codes it is the authenticator's own key, so that a code is counted against it without another look.
+    """
+    return authenticator.pk if mode == ChallengeMode.OTP else uuid.uuid5(authenticator.pk, mode.label)
+
+
+def authenticator_of(factor: str) -> uuid.UUID | None:
+    """The key that a `MFAAvailableId` for codes holds; None for what is no GUID."""
+    try:
+        found = uuid.UUID(factor)
+    except ValueError:
+        return None
+    return found if str(found) == factor else None
 
 
 def missing_destinations(user: User, policy: EffectivePolicy) -> set[Finding]:

@@ -74,11 +74,11 @@ def remove(user: User, authenticator_id: UUID, origin: Origin, now: datetime) ->
             return RemovalRefusal.LAST_ONE
         _record(authenticator, "authenticator.removed", origin)
         notices.tell(user, "authenticator_removed", origin, now, label=authenticator.label)
+        requests.end_all(user, "authenticator removed", now)  # First, as a code's two counts lock them.
         authenticator.delete()
         _choose_default(user)
         tokens.end_sessions(user, "authenticator removed", now)
         remembered_devices.forget_all(user, now)
-        requests.end_all(user, "authenticator removed", now)
     return None
 
 

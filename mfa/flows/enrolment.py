@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
-from uuid import UUID, uuid4
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 
 from identity import rows
 from identity.flows import accounts, audit
-from identity.models import User
-from identity.rows import Rows
+from identity.models import AuditEvent, User
+from identity.rows import Rows, Step
 from mfa import secret_store
 from mfa.flows import challenge, notices, people, policy, recovery, remembered_devices, requests, tries
 from mfa.models import AuthenticationRequest, Authenticator, Enrolment
@@ -99,15 +98,20 @@ def _begin_app(request: AuthenticationRequest, origin: Origin, now: datetime) ->
         return pending
     if len(begun) >= BEGINNINGS_OF_A_REQUEST:
         return EnrolmentRefusal.ENDED
-    try:
-        with transaction.atomic():
-            if pending is not None:
-                _end(pending, EnrolmentState.CANCELLED)
-            return _write(request, Kind.APP, "", origin, now)
-    except IntegrityError:
-        # One pending enrolment of a kind: another call was first, and its key is shown.
-        request.user._state.fields_cache.pop("data_key", None)
-        return _pending(request, Kind.APP, now) or EnrolmentRefusal.ENDED
+    for _ in range(2):
+        try:
+            with transaction.atomic() if pending is not None else rows.by_itself():
+                if pending is not None:
+                    _end(pending, EnrolmentState.CANCELLED)
+                return _write(request, Kind.APP, "", origin, now)
+        except IntegrityError:
+            # Another call was first: with an enrolment of this request, whose key is shown, or with the account's
+            # data key, which serves this one too.
+            secret_store.forget_data_key(request.user)
+        first = _pending(request, Kind.APP, now)
+        if first is not None:
+            return first
+    return EnrolmentRefusal.ENDED
 
 
 def begin_delivered(
@@ -173,8 +177,11 @@ def _confirm_counted(
         if enrolment.failures >= tries.TRIES_OF_AN_ENROLMENT:
             _end(enrolment, EnrolmentState.ENDED)
         return _not_now(request, kind) or EnrolmentRefusal.WRONG_CODE
-    with transaction.atomic():
-        return _confirm(request, enrolment, step, origin, now)
+    try:
+        with transaction.atomic():
+            return _confirm(request, enrolment, step, origin, now)
+    except rows.Overtaken:
+        return EnrolmentRefusal.ALREADY_CONFIRMED
 
 
 def _admit(request: AuthenticationRequest, kind: Kind, now: datetime) -> Enrolment | None:
@@ -282,12 +289,16 @@ def _write(request: AuthenticationRequest, kind: Kind, destination: str, origin:
         begun_at=now,
         expires_at=request.expires_at,
     )
+    steps: list[Step] = []
     if kind == Kind.APP:
+        data_key = secret_store.first_data_key(request.user)
         enrolment.sealed_secret = secret_store.seal_for(
             request.user, totp.new_secret(), table="mfa_enrolment", row=str(enrolment.pk), purpose="totp"
         )
-    rows.insert(enrolment)
-    _record(request, "enrolment.begun", origin, kind=kind)
+        steps = [rows.insertion(data_key)] if data_key else []
+    event = _event(request, "enrolment.begun", origin, kind=kind)
+    rows.together(*steps, rows.insertion(enrolment), audit.step(event))
+    audit.tell(event)
     return enrolment
 
 
@@ -325,16 +336,23 @@ def _confirm(
     if enrolment.destination and (kind, enrolment.destination) in held:
         return EnrolmentRefusal.ALREADY_CONFIRMED
     secret = totp_verifier.enrolment_secret(enrolment) if kind == Kind.APP else None
-    identity = uuid4()
-    # The key of a row that is about to be: the database looks for it when the transaction ends.
-    if not rows.changed(_WIN, {"key": rows.key(identity), "enrolment": rows.key(enrolment.pk)}):
-        return EnrolmentRefusal.ALREADY_CONFIRMED
-    authenticator = _bind(user, kind, identity, enrolment.destination, secret, step, now, is_first=not held)
-    _pass_request(request, kind, now, recovery_codes_due=not has_codes)
+    authenticator = _bound(user, kind, enrolment.destination, secret, step, now, is_first=not held)
+    event = _event(request, "enrolment.confirmed", origin, kind=kind, authenticator=str(authenticator.pk))
+    won = {"key": rows.key(authenticator.pk), "enrolment": rows.key(enrolment.pk)}
+    rows.together(
+        Step(_WIN, won, decides=True),
+        rows.insertion(authenticator),
+        _passing(request, kind, now, recovery_codes_due=not has_codes),
+        audit.step(event),
+    )
+    audit.tell(event)
+    if kind == Kind.EMAIL:
+        User.objects.filter(pk=user.pk).update(email=enrolment.destination, email_verified_at=now)
+    if kind == Kind.SMS:
+        User.objects.filter(pk=user.pk).update(mobile_phone=enrolment.destination, mobile_verified_at=now)
     if has_more:
         remembered_devices.forget_all(user, now)
         remembered_devices.spend_invitations(user, now)
-    _record(request, "enrolment.confirmed", origin, kind=kind, authenticator=str(authenticator.pk))
     reached = [(each, where) for each, where in [*held, (kind, enrolment.destination)] if where]
     notices.tell(user, "authenticator_added", origin, now, delivered=reached, label=authenticator.label)
     return authenticator
@@ -347,20 +365,11 @@ def _locked(request: AuthenticationRequest) -> User:
     return found[0]
 
 
-def _bind(
-    user: User,
-    kind: Kind,
-    identity: UUID,
-    destination: str,
-    secret: bytes | None,
-    step: int,
-    now: datetime,
-    *,
-    is_first: bool,
+def _bound(
+    user: User, kind: Kind, destination: str, secret: bytes | None, step: int, now: datetime, *, is_first: bool
 ) -> Authenticator:
-    """The confirmed authenticator. The step of the confirming code is spent with it (RFC 6238, 5.2)."""
+    """The authenticator to be. The step of the confirming code is spent with it (RFC 6238, 5.2)."""
     authenticator = Authenticator(
-        id=identity,
         user=user,
         kind=kind,
         label=LABELS[kind],
@@ -375,18 +384,13 @@ def _bind(
         authenticator.sealed_secret = secret_store.seal_for(
             user, secret, table="mfa_authenticator", row=str(authenticator.pk), purpose="totp"
         )
-    rows.insert(authenticator)
-    if kind == Kind.EMAIL:
-        User.objects.filter(pk=user.pk).update(email=destination, email_verified_at=now)
-    if kind == Kind.SMS:
-        User.objects.filter(pk=user.pk).update(mobile_phone=destination, mobile_verified_at=now)
     return authenticator
 
 
-def _pass_request(request: AuthenticationRequest, kind: Kind, now: datetime, *, recovery_codes_due: bool) -> None:
+def _passing(request: AuthenticationRequest, kind: Kind, now: datetime, *, recovery_codes_due: bool) -> Step:
     """The confirmation passes the request that waited for it, and recovery codes are due after the first one."""
     amr = "pwd sms mfa" if kind == Kind.SMS else "pwd otp mfa"
-    rows.changed(_PASS, {"now": rows.instant(now), "due": recovery_codes_due, "amr": amr, "request": request.pk})
+    return Step(_PASS, {"now": rows.instant(now), "due": recovery_codes_due, "amr": amr, "request": request.pk})
 
 
 def _is_taken(user: User, email: str) -> bool:
@@ -441,7 +445,11 @@ def _recorded(
     return outcome
 
 
-def _record(
+def _record(request: AuthenticationRequest, event: str, origin: Origin, **facts: Any) -> None:
+    audit.write(_event(request, event, origin, **facts))
+
+
+def _event(
     request: AuthenticationRequest,
     event: str,
     origin: Origin,
@@ -450,8 +458,8 @@ def _record(
     outcome: str = "success",
     reason: str = "",
     authenticator: str = "",
-) -> None:
-    audit.record(
+) -> AuditEvent:
+    return audit.event_of(
         event,
         outcome=outcome,
         reason=reason,

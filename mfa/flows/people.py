@@ -1,5 +1,8 @@
 """An account read together with what it holds: the one statement that a step of the ceremony begins with."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from identity import rows
 from identity.models import User
 from identity.rows import Rows
@@ -29,13 +32,18 @@ def lock_with_authenticators(user_pk: int) -> tuple[User, list[Authenticator]] |
     return _read(_HELD + rows.locking("u"), user_pk)
 
 
-def _read(statement: str, user_pk: int) -> tuple[User, list[Authenticator]] | None:
-    found = rows.every(statement, {"user": user_pk})
-    user = _USER.read(found[0]) if found else None
-    if user is None:
-        return None
-    _DATA_KEY.set_cached_value(user, _KEY.read(found[0], _USER.width + _AUTHENTICATOR.width))
-    held = [authenticator for row in found if (authenticator := _AUTHENTICATOR.read(row, _USER.width))]
+def read(found: Sequence[Sequence[Any]], start: int) -> tuple[User, list[Authenticator]]:
+    """Of rows that hold user, authenticator and data key from the column `start` on, a row for each authenticator."""
+    user = _USER.read(found[0], start)
+    assert user is not None  # noqa: S101  The statements join to an account.
+    of_authenticator = start + _USER.width
+    _DATA_KEY.set_cached_value(user, _KEY.read(found[0], of_authenticator + _AUTHENTICATOR.width))
+    held = [authenticator for row in found if (authenticator := _AUTHENTICATOR.read(row, of_authenticator))]
     for authenticator in held:
         authenticator.user = user
     return user, held
+
+
+def _read(statement: str, user_pk: int) -> tuple[User, list[Authenticator]] | None:
+    found = rows.every(statement, {"user": user_pk})
+    return read(found, 0) if found else None

@@ -35,11 +35,22 @@ UNSAID = EffectivePolicy(Mode.REQUIRED, tuple(Kind), 0, 0, FirstEnrolment.PASSWO
 
 def effective(user: User, client: Client | None) -> EffectivePolicy:
     """The policy for `user` at `client`; for the installation's own pages when `client` is None."""
+    if client is not None and client.some_group_has_a_policy is False:
+        return _of_everybody(client)
     applying = [policy for policy in _of_client(client) if policy is not None]
-    if client is None or client.some_group_has_a_policy is not False:
-        applying += MfaPolicy.objects.filter(group__members=user).select_related("group")
+    applying += MfaPolicy.objects.filter(group__members=user).select_related("group")
     found = combine(applying)
     return _for_own_pages(found) if client is not None and client.is_own_pages else found
+
+
+def _of_everybody(client: Client) -> EffectivePolicy:
+    """Where no group has a policy: the same for each person, as long as this instance of the client is good."""
+    kept: EffectivePolicy | None = getattr(client, "_policy_of_everybody", None)
+    if kept is None:
+        found = combine([policy for policy in _of_client(client) if policy is not None])
+        kept = _for_own_pages(found) if client.is_own_pages else found
+        client._policy_of_everybody = kept  # type: ignore[attr-defined]
+    return kept
 
 
 def _for_own_pages(found: EffectivePolicy) -> EffectivePolicy:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import uuid
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 
@@ -12,7 +13,7 @@ from django.db.models import QuerySet
 from identity import rows
 from identity.models import Client, User
 from identity.oauth import client_rows
-from identity.rows import Rows
+from identity.rows import Rows, Step
 from mfa import conf
 from mfa.models import AuthenticationRequest, DataKey
 from mfa.models.authentication_request import PassedBy, Purpose, RequestState
@@ -20,18 +21,10 @@ from mfa.outcomes import Finding, Origin
 
 # A sixth open request ends the oldest (the contract's section 2.2).
 OPEN_AT_ONCE = 5
-_REQUEST, _RETURNED = Rows(AuthenticationRequest, "r"), Rows(AuthenticationRequest, "mfa_authenticationrequest")
-_USER, _KEY = Rows(User, "u"), Rows(DataKey, "k")
+_REQUEST, _USER, _KEY = Rows(AuthenticationRequest, "r"), Rows(User, "u"), Rows(DataKey, "k")
 TRIES_OF_A_REQUEST = 5
 _LIVE = "state IN ('open', 'passed') AND expires_at > %(now)s"
-_OPEN = f"""
-UPDATE mfa_authenticationrequest SET failures = failures + 1
-WHERE digest = %(digest)s AND client_id = %(client)s AND state = 'open' AND expires_at > %(now)s
-  AND purpose <> 'enrolment' AND failures < {TRIES_OF_A_REQUEST}"""  # noqa: S608  Nothing in these comes from outside.
-_OF_NAME = " AND user_id = (SELECT id FROM identity_user WHERE username_key = %(name)s)"
-_ADMIT = f"{_OPEN} RETURNING {_RETURNED.columns}"
-_ADMIT_NAMED = f"{_OPEN}{_OF_NAME} RETURNING {_RETURNED.columns}"
-_KEY_AND_OTHERS = f"""id, (SELECT count(*) FROM mfa_authenticationrequest r
+_OTHERS = f"""(SELECT count(*) FROM mfa_authenticationrequest r
 WHERE r.user_id = %(owner)s AND r.digest <> %(own_digest)s AND r.{_LIVE})"""  # noqa: S608
 _SPEND = "UPDATE mfa_authenticationrequest SET state = 'completed', ended_at = %(now)s, end_reason = 'tokens given', "
 _OF_SIGN_IN = f"amr = %(amr)s, method = %(method)s WHERE id = %(request)s AND purpose = 'sign_in' AND {_LIVE}"
@@ -52,7 +45,7 @@ def digest_of(request_id: str) -> bytes:
 
 def find(request_id: str, *, client: Client | None = None) -> AuthenticationRequest | None:
     """The request of this id, matched exactly, with its user, data key and client; of `client` alone when given."""
-    if not _FORM.fullmatch(request_id):
+    if not has_the_form(request_id):
         return None
     row = rows.one(_find(), {"digest": digest_of(request_id)})
     request = _REQUEST.read(row) if row else None
@@ -64,25 +57,13 @@ def find(request_id: str, *, client: Client | None = None) -> AuthenticationRequ
     request.user = user
     place += _USER.width
     User._meta.get_field("data_key").set_cached_value(user, _KEY.read(row, place))
-    request.client = client or client_rows.read(row, place + _KEY.width)
+    request.client = client or client_rows.of(request.client_id, *row[place + _KEY.width :])
     return request
 
 
-def admit(request_id: str, client: Client, name_key: str, now: datetime) -> AuthenticationRequest | None:
-    """Count a try against the client's open request of this id, and return it; None when it takes none (any more).
-
-    Counted and found in one statement, before anything is compared. `name_key` "" stands for whomever it belongs to.
-    """
-    if not _FORM.fullmatch(request_id):
-        return None
-    row = rows.one(
-        _ADMIT_NAMED if name_key else _ADMIT,
-        {"digest": digest_of(request_id), "client": client.pk, "name": name_key, "now": rows.instant(now)},
-    )
-    request = _RETURNED.read(row) if row else None
-    if request is not None:
-        request.client = client
-    return request
+def has_the_form(request_id: str) -> bool:
+    """Whether it could be an id at all: what is none reaches no statement."""
+    return _FORM.fullmatch(request_id) is not None
 
 
 def open_request(
@@ -98,16 +79,19 @@ def open_request(
     state: RequestState = RequestState.OPEN,
     passed_by: PassedBy = PassedBy.NOTHING,
     invited: bool = False,
+    along: Callable[[AuthenticationRequest], Sequence[Step]] | None = None,
 ) -> tuple[str, AuthenticationRequest]:
     """Open a request and end the oldest beyond five; returns its id as well.
 
+    `along` says what else is to be written in the same statement; it is given the request, which has no key yet.
     Inside the caller's transaction, under its lock on the account: of two that open at once each sees the other's.
     """
     request_id = new_id()
-    request = AuthenticationRequest(
+    request = rows.new(
+        AuthenticationRequest,
         digest=digest_of(request_id),
-        user=user,
-        client=client,
+        user_id=user.pk,
+        client_id=client.pk if client else None,
         purpose=purpose,
         state=state,
         passed_by=passed_by,
@@ -120,13 +104,11 @@ def open_request(
         created_at=now,
         expires_at=now + conf.request_lifetime(),
     )
-    row = rows.insert(
-        request,
-        returning=_KEY_AND_OTHERS,
-        parameters={"owner": user.pk, "own_digest": request.digest, "now": rows.instant(now)},
-    )
-    assert row is not None  # noqa: S101  An INSERT that returns nothing has raised.
-    request.pk, others = row
+    request.user, request.client = user, client
+    others_of = {"owner": user.pk, "own_digest": request.digest, "now": rows.instant(now)}
+    request.pk, others = rows.together(
+        rows.insertion(request, returning=("id", _OTHERS), also=others_of), *(along(request) if along else ())
+    )[:2]
     if others >= OPEN_AT_ONCE:
         live = list(AuthenticationRequest.objects.open_for(user.pk, now).values_list("pk", flat=True))
         end(AuthenticationRequest.objects.filter(pk__in=live[:-OPEN_AT_ONCE]), "superseded", now)
@@ -156,8 +138,14 @@ def cancel(request: AuthenticationRequest, reason: str, now: datetime) -> bool:
 
 def complete(request: AuthenticationRequest, now: datetime, *, amr: str, method: str, by_code: bool) -> bool:
     """Spend the request: tokens are given once, to whoever's update comes first."""
+    step = completing(request, now, amr=amr, method=method, by_code=by_code)
+    return rows.changed(step.statement, step.parameters) == 1
+
+
+def completing(request: AuthenticationRequest, now: datetime, *, amr: str, method: str, by_code: bool) -> Step:
+    """The same as a step of `rows.together`."""
     given = {"request": request.pk, "now": rows.instant(now), "amr": amr, "method": method}
-    return rows.changed(_COMPLETE_BY_CODE if by_code else _COMPLETE, given) == 1
+    return Step(_COMPLETE_BY_CODE if by_code else _COMPLETE, given, decides=True)
 
 
 def is_live(request: AuthenticationRequest, now: datetime) -> bool:
@@ -167,8 +155,8 @@ def is_live(request: AuthenticationRequest, now: datetime) -> bool:
 @cache
 def _find() -> str:
     return (
-        f"SELECT {_REQUEST.columns}, {_USER.columns}, {_KEY.columns}, {client_rows.columns()} "  # noqa: S608
+        f"SELECT {_REQUEST.columns}, {_USER.columns}, {_KEY.columns}, c.client_id, {client_rows.REVISION} "  # noqa: S608
         "FROM mfa_authenticationrequest r JOIN identity_user u ON u.id = r.user_id "
         "LEFT JOIN mfa_datakey k ON k.user_id = u.id "
-        f"LEFT JOIN identity_client c ON c.id = r.client_id {client_rows.JOINS} WHERE r.digest = %(digest)s"
+        "LEFT JOIN identity_client c ON c.id = r.client_id WHERE r.digest = %(digest)s"
     )

@@ -22,13 +22,13 @@ def reset_mfa(user: User, *, actor: User | None, reason: str, origin: Origin, no
         user = accounts.lock_row(user.pk)
         notices.tell(user, "mfa_reset", origin, now)
         held = list(user.authenticators.all())
+        _end_everything(user, "mfa reset", now)  # Requests before authenticators, as a code's two counts lock them.
         user.authenticators.all().delete()
         Enrolment.objects.filter(user=user, state=EnrolmentState.PENDING).update(
             state=EnrolmentState.CANCELLED, sealed_secret=None, code_digest=""
         )
         RecoveryCodeSet.objects.filter(user=user).delete()
         _unverify(user, {Kind(authenticator.kind) for authenticator in held})
-        _end_everything(user, "mfa reset", now)
         audit.record(
             "mfa.reset",
             user=user,

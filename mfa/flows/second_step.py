@@ -12,7 +12,7 @@ from identity.flows import audit
 from identity.models import Client
 from identity.primitives import lockout_schedule, login_names
 from mfa.delivery.lease import give_back_connection
-from mfa.flows import answers, challenge, notices, people, policy, recovery, requests, sign_in, tries
+from mfa.flows import admission, answers, challenge, notices, policy, recovery, requests, sign_in, tries
 from mfa.flows.answers import SignInAnswer, refused
 from mfa.flows.sign_in import Proof
 from mfa.models import AuthenticationRequest, Authenticator, Challenge, RecoveryCodeSet
@@ -130,13 +130,17 @@ def _await_link(request: AuthenticationRequest, link: Challenge, step: SecondSte
 
 
 def _code(step: SecondStep, now: datetime) -> SignInAnswer:
-    """A code: counted first, compared then, spent together with the request when it is right."""
-    request = requests.admit(step.request_id, step.client, login_names.normalise(step.username), now)
-    held = people.with_authenticators(request.user_id) if request else None
-    if request is None or held is None:
+    """A code: counted first, compared then, spent together with the request when it is right.
+
+    A recovery code is taken under any factor, and has its own count.
+    """
+    look_up = recovery_code.canonical(step.code)
+    app = answers.authenticator_of(step.factor_id) if look_up is None else None
+    admitted = admission.admit(step.request_id, step.client, login_names.normalise(step.username), app, now)
+    if admitted is None:
         return _dead(step)
-    request.user, authenticators = held
-    match = _match(request, authenticators, step, now)
+    request, authenticators = admitted.request, admitted.authenticators
+    match = _recovery_match(request, look_up, step, now) if look_up else _match(admitted, step, now)
     if match is not None:
         answer = _pass(request, match, step, now)
         if answer is not None:
@@ -191,13 +195,9 @@ class _RecoveryMatch(_CountedMatch):
         return True
 
 
-def _match(
-    request: AuthenticationRequest, authenticators: list[Authenticator], step: SecondStep, now: datetime
-) -> Match | None:
-    """The right code among what was submitted. A recovery code is taken under any factor, and has its own count."""
-    look_up = recovery_code.canonical(step.code)
-    if look_up is not None:
-        return _recovery_match(request, look_up, step, now)
+def _match(admitted: admission.Admitted, step: SecondStep, now: datetime) -> Match | None:
+    """The right code among what was submitted, counted before it is compared."""
+    request, authenticators = admitted.request, admitted.authenticators
     authenticator = _named(authenticators, step.factor_id)
     submitted = codes.canonical_code(step.code)
     if authenticator is None:
@@ -206,7 +206,7 @@ def _match(
     if authenticator.kind != Kind.APP and submitted and delivered_code.is_stale(request, authenticator, submitted, now):
         _record_refused(request, step, "code_over", authenticator)
         return None
-    if not tries.admit(authenticator, now):
+    if not (tries.admit(authenticator, now) if admitted.counted is None else admitted.counted):
         _record_refused(request, step, "resting", authenticator)
         return None
     match, reason = _compare(request, authenticator, submitted, now)

@@ -3,15 +3,17 @@
 Only this module makes a `CompletedSignIn`, and without one there are no tokens.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
+from identity import rows
 from identity.flows import accounts, audit, passwords, tokens
 from identity.models import AuditEvent, Client, Session, User
 from identity.outcomes import AccountState, CompletedSignIn, PasswordRefusal, PasswordState, PasswordVerdict
+from identity.rows import Step
 from mfa.flows import answers, people, policy, remembered_devices, requests
 from mfa.flows.answers import SignInAnswer, refused
 from mfa.models import AuthenticationRequest, Authenticator
@@ -19,6 +21,7 @@ from mfa.models.authentication_request import PassedBy, Purpose, RequestState
 from mfa.models.policy import Mode
 from mfa.models.remembered_device import RememberedDevice
 from mfa.outcomes import Finding, Match, Origin
+from mfa.verifiers.totp import TimeStepMatch
 
 _FINDING_OF_STATE = {
     AccountState.NOT_APPROVED: Finding.NOT_APPROVED,
@@ -51,9 +54,10 @@ class PasswordStep:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What a right password lets us look up."""
+    """What a right password lets us look up. Every way on from here sets the counts of wrong ones to nothing."""
 
     step: PasswordStep
+    verdict: PasswordVerdict
     user: User
     policy: policy.EffectivePolicy
     authenticators: list[Authenticator]
@@ -66,22 +70,23 @@ def password_step(step: PasswordStep, now: datetime) -> SignInAnswer:
     device = remembered_devices.find(step.remembered_device_token, step.username, step.client, now)
     source = f"device:{device.pk}" if device else step.origin.address
     installation = step.client.installation
-    verdict = passwords.check(step.username, step.password, source, installation, now)
+    verdict = passwords.check(step.username, step.password, source, installation, now, client=step.client)
     if verdict.user_pk is None:
         return _wrong_password(step, verdict, now)
     with passwords.deciding(verdict), transaction.atomic():
         held = people.lock_with_authenticators(verdict.user_pk)
         if held is None or held[0].password != verdict.encoded:  # Changed while the old one was being compared.
             return refused(Finding.PASSWORD_WRONG, name=step.username)
-        passwords.count_right(verdict)
         user, authenticators = held
         states = accounts.states(user, step.client, now)
         if states:
+            passwords.count_right(verdict)
             return _closed(step, user, states)
         strong_enough = not passwords.problems(step.password, user, installation)
         password_states = accounts.password_states(user, installation, now, strong_enough=strong_enough)
         known = _Known(
             step=step,
+            verdict=verdict,
             user=user,
             policy=policy.effective(user, step.client),
             authenticators=authenticators,
@@ -125,8 +130,7 @@ def _due(
 ) -> SignInAnswer:
     """Open a request: a factor, an enrolment or a change of password is due."""
     findings = known.findings | {Finding.FAILURE, finding}
-    request_id, request = _open(known, sorted(findings), now, purpose=purpose, invited=invited)
-    _record(known, request.ref, reason=str(finding))
+    request_id = _open_counted(known, sorted(findings), str(finding), now, purpose=purpose, invited=invited)
     return SignInAnswer(
         findings=findings,
         name=known.step.username,
@@ -141,6 +145,7 @@ def _without_factor(
     known: _Known, now: datetime, *, offered: answers.EnrolmentOffer | None, invited: bool = False
 ) -> SignInAnswer:
     """Tokens on the password alone; with a request beside them where something may be enrolled."""
+    passwords.count_right(known.verdict)
     request_id, request_ref = None, ""
     findings = known.findings | {Finding.SUCCESS}
     if offered is not None:
@@ -181,13 +186,17 @@ def complete_request(
 
     Lock, disablement, roles and the password's state are looked at again here, under a lock on the account.
     """
+    answer = _complete_unchanged(request, proof, match, origin, now) if match is not None and not remember else None
+    if answer is not None:
+        return answer
     with transaction.atomic():
         user = accounts.lock_row_for_sign_in(request.user_id, now)
-        findings = frozenset(Finding(name) for name in request.findings) & _KEPT | {Finding.SUCCESS}
+        findings = _kept_findings(request)
         assert request.client is not None  # noqa: S101  A request without a client serves no sign-in.
-        if (match is not None and not match.spend(now)) or not requests.complete(
+        # The request first, as everywhere: of two that need both rows none waits for the other.
+        if not requests.complete(
             request, now, amr=" ".join(proof.amr), method=proof.method, by_code=match is not None
-        ):
+        ) or (match is not None and not match.spend(now)):
             transaction.set_rollback(True)
             return None
         completed = _complete(user, request.client, tuple(request.scopes), findings, proof, origin, request.ref, now)
@@ -195,32 +204,80 @@ def complete_request(
             accounts.take_back_sign_in(user, request.user.last_login)
             requests.end_all(request.user, "account closed", now)
             return SignInAnswer(completed, name=request.typed_name, password_was_right=True)
-        event = audit.event_of(
-            "sign_in.completed",
-            authenticator=match.authenticator if match else "",
-            user=request.user,
-            client=request.client,
-            address=origin.address,
-            request_ref=request.ref,
-            detail={"amr": list(proof.amr)},
-        )
+        prepared = _prepare(completed, now, _completed_event(request, match, proof, origin))
+        tokens.write(completed, prepared, now)
         device = remembered_devices.remember(request.user, request.client, origin, now) if remember else None
-        return SignInAnswer(
-            findings=findings,
-            name=request.typed_name,
-            password_was_right=True,
-            method=proof.method,
-            remembered_device_token=device,
-            **_give(completed, now, event),
-        )
+        return _given(request, findings, proof, prepared, device)
 
 
-def _give(completed: CompletedSignIn, now: datetime, *events: AuditEvent) -> dict[str, Any]:
+def _complete_unchanged(
+    request: AuthenticationRequest, proof: Proof, match: Match, origin: Origin, now: datetime
+) -> SignInAnswer | None:
+    """The same in one statement, for the many whose account is as this step has just read it.
+
+    The statement looks again at everything that was decided by: account, request and code. None: one of them has
+    changed, or something else than tokens is due. Nothing has happened then, and locks must decide.
+    """
+    user, client, findings = request.user, request.client, _kept_findings(request)
+    if client is None or not isinstance(match, TimeStepMatch) or findings != {Finding.SUCCESS}:
+        return None
+    of_password = accounts.password_states(user, client.installation, now, strong_enough=True)
+    if PasswordState.MUST_CHANGE in of_password or accounts.states(user, client, now):
+        return None
+    unchanged = accounts.unchanged_at_sign_in(user, now)
+    last_login, user.last_login = user.last_login, now
+    completed = _signed_in(user, client, tuple(request.scopes), proof, origin, request.ref, now)
+    prepared = _prepare(completed, now, _completed_event(request, match, proof, origin))
+    completing = requests.completing(request, now, amr=" ".join(proof.amr), method=proof.method, by_code=True)
+    try:
+        with rows.by_itself():
+            rows.together(unchanged, completing, match.spending(now), *prepared.steps())
+    except rows.Overtaken:
+        user.last_login = last_login
+        return None
+    prepared.tell()
+    return _given(request, findings, proof, prepared)
+
+
+def _kept_findings(request: AuthenticationRequest) -> frozenset[Finding]:
+    return frozenset(Finding(name) for name in request.findings) & _KEPT | {Finding.SUCCESS}
+
+
+def _completed_event(request: AuthenticationRequest, match: Match | None, proof: Proof, origin: Origin) -> AuditEvent:
+    return audit.event_of(
+        "sign_in.completed",
+        authenticator=match.authenticator if match else "",
+        user=request.user,
+        client=request.client,
+        address=origin.address,
+        request_ref=request.ref,
+        detail={"amr": list(proof.amr)},
+    )
+
+
+def _prepare(completed: CompletedSignIn, now: datetime, *events: AuditEvent) -> tokens.Prepared:
     """Tokens for a client; for the installation's own pages a session alone, which no bearer can carry away."""
     if completed.client.is_own_pages:
-        audit.write(*events)
-        return {"session": tokens.open_session(completed, now)}
-    return {"tokens": tokens.issue(completed, now, along_with=events)}
+        return tokens.prepare_session(completed, now, along_with=events)
+    return tokens.prepare(completed, now, along_with=events)
+
+
+def _given(
+    request: AuthenticationRequest,
+    findings: frozenset[Finding],
+    proof: Proof,
+    prepared: tokens.Prepared,
+    device: str | None = None,
+) -> SignInAnswer:
+    return SignInAnswer(
+        findings=findings,
+        name=request.typed_name,
+        password_was_right=True,
+        method=proof.method,
+        remembered_device_token=device,
+        tokens=prepared.tokens,
+        session=None if prepared.tokens else prepared.session,
+    )
 
 
 # What a password step found that still holds when its second factor has passed.
@@ -265,6 +322,18 @@ def _complete(
         user.mfa_grace_used += 1
     if findings & {Finding.PASSWORD_EXPIRED, Finding.MFA_GRACE_LOGIN}:
         user.save(update_fields=["password_grace_used", "mfa_grace_used"])
+    return _signed_in(user, client, scopes, proof, origin, request_ref, now)
+
+
+def _signed_in(
+    user: User,
+    client: Client,
+    scopes: tuple[str, ...],
+    proof: Proof,
+    origin: Origin,
+    request_ref: str,
+    now: datetime,
+) -> CompletedSignIn:
     return CompletedSignIn(
         user=user,
         client=client,
@@ -314,6 +383,7 @@ def _must_change(known: _Known, now: datetime) -> SignInAnswer:
     """513. With a confirmed factor a request is opened as well: the change will ask for that factor."""
     if known.authenticators:
         return _due(known, Finding.MUST_CHANGE_PASSWORD, None, now, purpose=Purpose.PASSWORD_CHANGE)
+    passwords.count_right(known.verdict)
     _record(known, "", reason="must_change_password")
     findings = known.findings | {Finding.FAILURE, Finding.MUST_CHANGE_PASSWORD}
     return SignInAnswer(findings, name=known.step.username, password_was_right=True)
@@ -327,6 +397,7 @@ def _open(
     purpose: Purpose = Purpose.SIGN_IN,
     state: RequestState = RequestState.OPEN,
     invited: bool = False,
+    along: Callable[[AuthenticationRequest], Sequence[Step]] | None = None,
 ) -> tuple[str, AuthenticationRequest]:
     return requests.open_request(
         known.user,
@@ -339,12 +410,32 @@ def _open(
         purpose=purpose,
         state=state,
         invited=invited,
+        along=along,
     )
 
 
+def _open_counted(
+    known: _Known, findings: list[Finding], reason: str, now: datetime, *, purpose: Purpose, invited: bool
+) -> str:
+    """The id of a new request; in the same statement the counts are set to nothing and the event is written."""
+    events: list[AuditEvent] = []
+
+    def along(request: AuthenticationRequest) -> list[Step]:
+        events.append(_accepted(known, request.ref, reason))
+        return [passwords.counting_right(known.verdict), audit.step(*events)]
+
+    request_id, _ = _open(known, findings, now, purpose=purpose, invited=invited, along=along)
+    audit.tell(*events)
+    return request_id
+
+
 def _record(known: _Known, request_ref: str, *, reason: str) -> None:
+    audit.write(_accepted(known, request_ref, reason))
+
+
+def _accepted(known: _Known, request_ref: str, reason: str) -> AuditEvent:
     """The password was right; `reason` says what is still due."""
-    audit.record(
+    return audit.event_of(
         "sign_in.password_accepted",
         reason=reason,
         user=known.user,
@@ -362,8 +453,6 @@ def pass_for_password_change(request: AuthenticationRequest, match: Match, now: 
     """The second factor of a 513 request: once it has passed, the id serves the change of password alone."""
     with transaction.atomic():
         accounts.lock_row(request.user_id)
-        if not match.spend(now):
-            return False
         passed = AuthenticationRequest.objects.filter(pk=request.pk, state=RequestState.OPEN).update(
             state=RequestState.PASSED,
             passed_by=PassedBy.CODE,
@@ -371,7 +460,7 @@ def pass_for_password_change(request: AuthenticationRequest, match: Match, now: 
             amr=f"pwd {match.amr} mfa",
             method="Link" if match.amr == "mca" else "OTP",
         )
-        if not passed:
+        if not passed or not match.spend(now):
             transaction.set_rollback(True)
             return False
         audit.record(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from identity import rows
+from identity.rows import Step
 from mfa import secret_store
 from mfa.models import Authenticator, Enrolment
 from mfa.primitives import totp
@@ -16,7 +17,7 @@ _FAR_STEPS = 120
 _SPEND = """
 UPDATE mfa_authenticator SET last_time_step = %(step)s, drift = %(drift)s,
   failures = 0, rest_until = NULL, disabled_at = NULL, last_used_at = %(now)s
-WHERE id = %(key)s AND last_time_step < %(step)s"""
+WHERE id = %(app)s AND last_time_step < %(step)s"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,12 @@ class TimeStepMatch:
 
     def spend(self, now: datetime) -> bool:
         """RFC 6238, 5.2: a code is accepted once. The database decides who was first; wrong tries are forgotten."""
-        given = {"key": rows.key(self.app.pk), "step": self.time_step, "drift": self.drift, "now": rows.instant(now)}
-        return rows.changed(_SPEND, given) == 1
+        step = self.spending(now)
+        return rows.changed(step.statement, step.parameters) == 1
+
+    def spending(self, now: datetime) -> Step:
+        given = {"app": rows.key(self.app.pk), "step": self.time_step, "drift": self.drift, "now": rows.instant(now)}
+        return Step(_SPEND, given, decides=True)
 
 
 def find(authenticator: Authenticator, submitted: str, now: datetime) -> TimeStepMatch | None:

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.http import HttpResponse
@@ -108,6 +109,24 @@ def test_no_call_needs_a_cookie_and_every_page_is_left_to_django() -> None:
     for path in paths:
         middleware(RequestFactory(headers={"host": "testserver"}).get(path))
     assert asked == paths
+
+
+def test_only_addresses_that_hold_nothing_are_kept() -> None:
+    """Those with an id in them are as many as whoever calls likes, and would leave no room for the others."""
+    middleware = CallsMiddleware(lambda _request: HttpResponse(status=404))
+
+    def ask(path: str) -> int:
+        return middleware(RequestFactory(headers={"host": "testserver"}).get(path)).status_code
+
+    person = f"/api/admin/people/{uuid4()}"
+    held = [person, f"{person}/sessions", f"{person}/acts/lock", "/api/admin/groups/1", "/api/admin/audit-events/7"]
+    assert [ask(path) for path in held] == [401] * 5
+    assert ask("/nothing/here") == 404
+    assert not middleware.matches
+    bare = ["/healthz", "/api/admin/people", "/api/MFAEnrollment/getenrollmentinformation"]
+    first = [ask(path) for path in bare]
+    assert list(middleware.matches) == bare
+    assert [ask(path) for path in bare] == first
 
 
 def _views(patterns: Iterable[Any]) -> Iterable[Any]:

@@ -4,12 +4,13 @@ import json
 from typing import Any
 
 import pytest
+import redis
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from redis.exceptions import ConnectionError as RedisAway
 
-from config import logs
+from config import logs, rate_limit
 from config.middleware import RequestContextMiddleware, UnavailableMiddleware
 from identity.api import health, problems
 from identity.errors import Overloaded
@@ -155,3 +156,25 @@ def test_the_log_calls_a_route_by_its_documented_name(client: Client, monkeypatc
     client.get("/API/mfaenrollment/getenrollmentinformation")
     client.get("/healthz")
     assert logged == ["api/MFAEnrollment/GetEnrollmentInformation", "healthz"]
+
+
+def test_redis_is_told_in_blocks_and_each_request_still_counts(redis_url: str) -> None:
+    redis.Redis.from_url(redis_url).flushdb()
+    here, elsewhere = rate_limit.Postpaid(redis_url), rate_limit.Postpaid(redis_url)
+    passed = sum(counting.seconds_to_wait("192.0.2.7", 1000) == 0 for _ in range(700) for counting in (here, elsewhere))
+    assert 1000 - 10 <= passed <= 1000 + 2 * 10, "a block is 10, and each process may be wrong by one"
+    assert here.seconds_to_wait("192.0.2.7", 1000) > 0
+    assert here.seconds_to_wait("192.0.2.8", 1000) == 0
+
+
+def test_small_limits_are_exact_over_processes(redis_url: str) -> None:
+    redis.Redis.from_url(redis_url).flushdb()
+    processes = [rate_limit.Postpaid(redis_url) for _ in range(3)]
+    assert sum(counting.seconds_to_wait("192.0.2.7", 10) == 0 for _ in range(10) for counting in processes) == 10
+
+
+def test_while_redis_is_away_a_process_counts_every_request_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "_local", rate_limit.LocalCount())
+    counting = rate_limit.Postpaid("redis://127.0.0.1:1/0")
+    passed = sum(counting.seconds_to_wait("192.0.2.7", 1000) == 0 for _ in range(1500))
+    assert 1000 <= passed < 1000 + 10

@@ -1,6 +1,9 @@
-"""Our hasher keeps the memory of a hash; what it writes and reads is what the library writes and reads."""
+"""Whatever computes it, and wherever its memory is: what our hasher writes and reads is what Django's does."""
 
+import errno
+import platform
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +14,8 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from identity import argon2_hasher
 from identity.argon2_hasher import Argon2Hasher
+from identity.errors import Overloaded
+from identity.flows import hashing
 
 PASSWORDS = ["", "x", "correct horse", "é" * 512, "\U0001f600", "a\x00b"]
 
@@ -20,8 +25,18 @@ def _own_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(argon2_hasher, "_idle", [])
 
 
-@pytest.fixture(params=[True, False], ids=["own memory", "callbacks forbidden"])
+@pytest.fixture
+def without_libsodium(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(argon2_hasher, "_sodium", None)
+
+
+@pytest.fixture(params=["libsodium", "own memory", "callbacks forbidden"])
 def hasher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Argon2Hasher:
+    if request.param == "libsodium":
+        assert (argon2_hasher._sodium is not None) == (platform.machine().lower() in ("x86_64", "amd64"))
+        return Argon2Hasher()
+    monkeypatch.setattr(argon2_hasher, "_sodium", None)
+
     class Forbidding:
         def __getattr__(self, name: str) -> Any:
             return getattr(real, name)
@@ -30,7 +45,7 @@ def hasher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> A
             raise MemoryError
 
     real = ffi
-    if not request.param:
+    if request.param == "callbacks forbidden":
         monkeypatch.setattr(argon2_hasher, "ffi", Forbidding())
     return Argon2Hasher()
 
@@ -65,6 +80,27 @@ def test_hashes_of_other_kinds_are_read_and_what_is_no_hash_is_refused(hasher: A
         hasher.verify("right", "argon2$argon2id$nothing")
 
 
+@pytest.mark.parametrize("length", [16, 32, 64, 96])
+def test_hashes_that_are_too_long_for_libsodium_are_read(hasher: Argon2Hasher, length: int) -> None:
+    encoded = f"argon2{PasswordHasher(memory_cost=8, time_cost=1, parallelism=1, hash_len=length).hash('right')}"
+    assert hasher.verify("right", encoded)
+    assert not hasher.verify("wrong", encoded)
+
+
+def test_a_lack_of_memory_is_no_wrong_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    hasher = Argon2Hasher()
+    encoded = hasher.encode("right", hasher.salt())
+    library = SimpleNamespace(crypto_pwhash_str_verify=lambda *_: -1)
+    monkeypatch.setattr(argon2_hasher, "_sodium", (library, SimpleNamespace(errno=errno.ENOMEM)))
+    with pytest.raises(MemoryError):
+        hasher.verify("right", encoded)
+    with pytest.raises(Overloaded):
+        hashing.matches("right", encoded)
+    monkeypatch.setattr(argon2_hasher, "_sodium", (library, SimpleNamespace(errno=errno.EINVAL)))
+    assert not hasher.verify("right", encoded)
+
+
+@pytest.mark.usefixtures("without_libsodium")
 def test_as_many_blocks_are_made_as_hashes_at_once_and_none_is_shared() -> None:
     hasher = Argon2Hasher()
     right = {f"password {number}": hasher.encode(f"password {number}", hasher.salt()) for number in range(4)}

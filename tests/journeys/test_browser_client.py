@@ -12,7 +12,7 @@ import pytest
 from django.test import Client as Browser
 from django.utils import timezone
 
-from identity.models import Client, User
+from identity.models import Client, Grant, User
 from identity.oauth import jwt
 from tests.factories import PASSWORD, enrol_app, make_client, make_user
 from tests.support.soft_authenticator import SoftAuthenticator
@@ -174,6 +174,65 @@ def test_the_client_is_told_what_is_wrong_with_its_request(
     answer = application.ask(**changes)
     assert parse_qs(urlsplit(answer["Location"]).query)["error"] == [error]
     assert answer["Location"].startswith(CALLBACK)
+
+
+@pytest.mark.parametrize("is_signed_in", [False, True], ids=["signed out", "signed in"])
+@pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
+def test_a_client_or_an_address_with_a_nul_is_unknown(application: Application, name: str, is_signed_in: bool) -> None:
+    if is_signed_in:
+        application.code()
+    wanted = {"client_id": application.client.client_id, "redirect_uri": CALLBACK}[name]
+    for value in (f"{wanted}\x00", f"\x00{wanted}", "\x00"):
+        answer = application.ask(**{name: value})
+        assert answer.status_code == 400
+        assert "Location" not in answer
+
+
+@pytest.mark.parametrize("is_signed_in", [False, True], ids=["signed out", "signed in"])
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        *((name, "invalid_request") for name in ("state", "nonce", "code_challenge", "code_challenge_method")),
+        *((name, "invalid_request") for name in ("prompt", "acr_values", "login_hint", "of nobody's")),
+        ("scope", "invalid_scope"),
+        ("response_type", "unauthorized_client"),
+    ],
+)
+def test_a_nul_in_what_else_is_asked_is_told_to_the_client(
+    application: Application, name: str, error: str, is_signed_in: bool
+) -> None:
+    if is_signed_in:
+        application.code()
+    own = {"response_type": "code", "scope": "openid", "code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+    for value in (f"{own.get(name, '')}\x00", f"\x00{own.get(name, '')}", f"a\x00b{own.get(name, '')}"):
+        answer = application.ask(**{name: value})
+        assert answer.status_code == 302
+        assert answer["Location"].startswith(f"{CALLBACK}?")
+        told = parse_qs(urlsplit(answer["Location"]).query)
+        assert told["error"] == [error]
+        assert "code" not in told
+    assert Grant.objects.count() == is_signed_in  # The one of the sign-in before.
+
+
+def test_a_maximal_age_that_is_no_number_goes_nowhere(application: Application) -> None:
+    for value in ("\x00", "1\x00", "x", "9" * 5000):
+        answer = application.ask(max_age=value)
+        assert answer.status_code == 400
+        assert "Location" not in answer
+
+
+@pytest.mark.parametrize("challenge", ["x" * 42, "x" * 44, "x" * 200, f"{CHALLENGE}=", "é" * 43])
+def test_a_challenge_that_is_no_digest_is_refused_before_anybody_signs_in(
+    application: Application, challenge: str
+) -> None:
+    answer = application.ask(code_challenge=challenge)
+    assert parse_qs(urlsplit(answer["Location"]).query)["error"] == ["invalid_request"]
+    assert answer["Location"].startswith(f"{CALLBACK}?")
+
+
+def test_an_authorization_request_is_not_posted(application: Application) -> None:
+    for name in ("client_id", "redirect_uri", "state", "nonce", "code_challenge"):
+        assert application.browser.post("/connect/authorize", {name: "\x00"}).status_code == 405
 
 
 def test_an_account_without_a_role_in_the_client_gets_no_code(application: Application) -> None:

@@ -24,12 +24,19 @@ def modules() -> Iterator[tuple[Path, ast.Module]]:
 
 
 def recording(tree: ast.Module) -> Iterator[ast.Call]:
-    """Calls of `audit.record` and `event_of`, and of the helpers around them, whose names all begin with `_record`."""
+    """Calls of `audit.record` and `event_of`, and of the module's helpers around them: what is given an event's name."""
+    helpers = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and takes_a_name(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name.lstrip("_").startswith("record") or name == "event_of":
+            if name.lstrip("_").startswith("record") or name == "event_of" or name in helpers:
                 yield node
+
+
+def takes_a_name(function: ast.FunctionDef) -> bool:
+    """Whether it has a parameter `event: str`."""
+    taken = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    return any(each.arg == "event" and each.annotation and ast.unparse(each.annotation) == "str" for each in taken)
 
 
 def texts(node: ast.AST) -> set[str]:
@@ -59,6 +66,18 @@ def events_of_the_panel() -> set[str]:
             if ast.unparse(call.func) == "self.record":
                 verbs |= texts(call.args[2])
     return {f"{subject}.{verb}" for subject in subjects for verb in verbs}
+
+
+def test_a_helper_is_known_by_what_it_is_given() -> None:
+    code = """
+def _told(user: User, event: str) -> AuditEvent: ...
+def _kept(event: AuditEvent) -> None: ...
+_told(user, "a.told"), audit.event_of("an.event"), audit.record("a.record"), self._record(user, "a.helper")
+_kept("no.name"), log.info("no.event")
+"""
+    found = [text for call in recording(ast.parse(code)) for text in sorted(texts(call))]
+    assert sorted(found) == ["a.helper", "a.record", "a.told", "an.event"]
+    assert {"enrolment.begun", "enrolment.confirmed"} <= events_in_the_code()
 
 
 def test_every_event_of_the_code_is_listed() -> None:

@@ -36,6 +36,8 @@ def demo(folder: Path, *arguments: str, **environment: str) -> Iterator["subproc
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # A shell that runs the suite in the background has it ignore Ctrl-C, and all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  It takes no lock.
     )
     try:
         yield process

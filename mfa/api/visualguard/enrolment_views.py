@@ -7,14 +7,12 @@ from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.decorators import method_decorator
-from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import extend_schema
 
 from identity.api import parameters as reading
 from identity.api.parameters import Parameters
 from identity.api.problems import problem
-from identity.api.views import ApiView
+from identity.api.views import CallView
 from identity.errors import InvalidParameters
 from identity.flows import tokens
 from mfa import conf
@@ -61,8 +59,7 @@ class _Malformed(Exception):
         self.response = response
 
 
-@method_decorator(csrf_exempt, name="dispatch")
-class EnrolmentView(ApiView):
+class EnrolmentView(CallView):
     """What the calls share: parameters, the request that the id names, and the form of a refusal."""
 
     def call(
@@ -221,8 +218,7 @@ class InformationView(EnrolmentView):
         return self.call(request, act)
 
 
-@method_decorator(csrf_exempt, name="dispatch")
-class StartView(ApiView):
+class StartView(CallView):
     """`StartEnrollment`: an id that serves only an enrolment, for who has just shown a second factor."""
 
     @extend_schema(**schema.START)

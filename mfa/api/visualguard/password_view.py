@@ -4,8 +4,6 @@ import json
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.decorators import method_decorator
-from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import extend_schema
 
 from identity.api import parameters as reading
@@ -62,7 +60,6 @@ class ClientView(ApiView):
         raise NotImplementedError
 
 
-@method_decorator(csrf_exempt, name="dispatch")
 class PasswordView(ClientView):
     """Change the own password; every session, open request and remembered device of the account ends with it."""
 
@@ -90,7 +87,6 @@ class PasswordView(ClientView):
         return problem(status, sentence, retry_after=wait, extra=problems)
 
 
-@method_decorator(csrf_exempt, name="dispatch")
 class ResetView(ClientView):
     """Ask for a code to the account's verified e-mail address. The answer tells nothing about the name."""
 
@@ -106,7 +102,6 @@ class ResetView(ClientView):
         return _done(status=202)
 
 
-@method_decorator(csrf_exempt, name="dispatch")
 class ResetConfirmView(ClientView):
     """Set a new password with the code that was sent. It signs nobody in, and a second factor stays due."""
 

@@ -5,16 +5,14 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.utils.translation import get_language_from_request
-from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import extend_schema
 
 from identity.api import parameters as reading
 from identity.api.addresses import client_address
 from identity.api.parameters import Parameters
-from identity.api.views import ApiView
-from identity.errors import InvalidParameters, Overloaded
+from identity.api.views import CallView
+from identity.errors import InvalidParameters, OutdatedClient, Overloaded
 from identity.flows import passwords, tokens
 from identity.models import Client
 from identity.models.client import GrantType
@@ -47,8 +45,7 @@ class Refused(Exception):
         self.error, self.description, self.status = error, description, status
 
 
-@method_decorator(csrf_exempt, name="dispatch")
-class TokenView(ApiView):
+class TokenView(CallView):
     """The token endpoint. Parameters come from the body alone, never from the query string."""
 
     @extend_schema(**schema.TOKEN)
@@ -63,14 +60,26 @@ class TokenView(ApiView):
             response = _error(Refused("temporarily_unavailable", "Too many sign-ins at once.", status=503))
             response["Retry-After"] = str(overload.retry_after)
             return response
-        return _error(error, challenge="Authorization" in request.headers)
+        return _error(error, challenge="HTTP_AUTHORIZATION" in request.META)
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
-        given = reading.read(getattr(request, "_request", request))
+        given = reading.read(request)
         grant_type = given.text("grant_type")
         if not grant_type:
             raise Refused("invalid_request", "grant_type is missing.")
-        client = _client(request, given)
+        may_be_kept = grant_type in _CEREMONY and _looks_again(given)
+        while True:
+            try:
+                return self._granted(request, given, grant_type, _client(request, given, may_be_kept=may_be_kept))
+            except OutdatedClient:
+                may_be_kept = False
+            except Refused:
+                # What refuses before the first statement may be a rule that has changed since the client was kept.
+                if not may_be_kept:
+                    raise
+                may_be_kept = False
+
+    def _granted(self, request: HttpRequest, given: Parameters, grant_type: str, client: Client) -> HttpResponse:
         if grant_type in _CEREMONY:
             if not _CEREMONY & set(client.grant_types):
                 raise Refused("unauthorized_client")
@@ -107,18 +116,23 @@ def origin_of(request: HttpRequest) -> Origin:
     """Where the call comes from."""
     return Origin(
         address=client_address(request),
-        user_agent=request.headers.get("User-Agent", "")[:200],
+        user_agent=request.META.get("HTTP_USER_AGENT", "")[:200],
         language=get_language_from_request(request),
     )
 
 
-def _client(request: HttpRequest, given: Parameters) -> Client:
+def _looks_again(given: Parameters) -> bool:
+    """Whether the step's first statement looks whether the client is still as a process has kept it."""
+    return not given.text("AuthenticationRequestId") or _action(given) == Action.AUTHENTICATE_OTP
+
+
+def _client(request: HttpRequest, given: Parameters, *, may_be_kept: bool) -> Client:
     shown = client_authentication.credentials(
-        request.headers.get("Authorization", ""), given.text("client_id", limit=255), given.text("client_secret")
+        request.META.get("HTTP_AUTHORIZATION", ""), given.text("client_id", limit=255), given.text("client_secret")
     )
     if shown is None:
         raise Refused("invalid_request", "The client shows its credentials in two ways.")
-    client = client_authentication.find(shown)
+    client = client_authentication.find(shown, may_be_kept=may_be_kept)
     if client is None:
         raise Refused("invalid_client", status=401)
     return client
@@ -178,7 +192,7 @@ def _action(given: Parameters) -> Action | None:
 def _hold(request: HttpRequest, given: Parameters, *, polling: bool) -> float:
     if _action(given) not in (Action.SEND_LINK, Action.POLL):
         return 0.0
-    return holding.seconds_wanted(request.headers.get("Prefer", ""), polling=polling)
+    return holding.seconds_wanted(request.META.get("HTTP_PREFER", ""), polling=polling)
 
 
 def _json(status: int, document: dict[str, Any]) -> HttpResponse:
