@@ -1,26 +1,51 @@
 """Argon2id with the parameters of the settings (OWASP Password Storage: m=19456 KiB, t=2, p=1).
 
-Django's own default takes 100 MiB a hash, which a burst of sign-ins cannot afford. On x86-64 libsodium compares, whose
-Argon2 uses what the processor has (AVX2, AVX-512): docs/decisions/0063. Everywhere else, and for what libsodium cannot
-read, it is argon2-cffi, where the memory of a hash is kept for the next one: docs/decisions/0051.
+Django's own default takes 100 MiB a hash, which a burst of sign-ins cannot afford. The library is argon2-cffi, whose
+memory for one hash is kept for the next: docs/decisions/0051. Where it was compiled for this processor, that is taken:
+docs/decisions/0064. On other x86-64 machines libsodium compares, whose Argon2 takes what the processor has, AVX2 or
+AVX-512: docs/decisions/0063.
 """
 
 import errno
+import mmap
 import platform
+import sys
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hmac import compare_digest
-from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import _argon2_cffi_bindings
 from argon2 import extract_parameters
-from argon2.low_level import ARGON2_VERSION, Type, core, error_to_str, ffi
+from argon2.low_level import ARGON2_VERSION, Type, error_to_str
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 _HASH_BYTES = 32
 _SODIUM_READS = 128  # bytes of a hash in its text form, NUL at the end
+X86_64_V3 = {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"}  # as /proc/cpuinfo calls them
+COMPILED = Path(sys.prefix, "x86-64-v3", "_ffi.abi3.so")  # by .ci/argon2
+
+
+def compiled(file: Path = COMPILED, facts: Path = Path("/proc/cpuinfo")) -> ModuleType | None:
+    """argon2-cffi's bindings compiled for x86-64-v3; None where they are not, or the processor `facts` tells of has not
+    all of it.
+    """
+    try:
+        said = facts.read_text(encoding="utf-8")
+    except OSError:
+        return None
+    flags = next((line for line in said.splitlines() if line.startswith("flags")), "")
+    spec = spec_from_file_location(f"{_argon2_cffi_bindings.__name__}._ffi", file) if file.is_file() else None
+    if spec is None or spec.loader is None or not set(flags.split()) >= X86_64_V3:
+        return None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _libsodium() -> tuple[Any, Any] | None:
@@ -36,7 +61,9 @@ def _libsodium() -> tuple[Any, Any] | None:
     return lib, window
 
 
-_sodium = _libsodium()
+_compiled = compiled()
+_argon2 = _compiled or _argon2_cffi_bindings  # Each has the library, and a window to C.
+_sodium = None if _compiled else _libsodium()
 
 
 class Argon2Hasher(Argon2PasswordHasher):
@@ -80,16 +107,21 @@ class _Block:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        memory = mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
-        self._start = ffi.from_buffer("uint8_t[]", memory)  # It holds the memory.
         try:
-            self.allocate = ffi.callback("int(uint8_t **, size_t)", self._allocate)
-            self.free = ffi.callback("void(uint8_t *, size_t)", _keep)
+            memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        except OSError as none_left:
+            raise MemoryError("no memory for a password hash") from none_left
+        with suppress(AttributeError, OSError):  # Not every kernel has huge pages.
+            memory.madvise(mmap.MADV_HUGEPAGE)
+        self._start = _argon2.ffi.from_buffer("uint8_t[]", memory)  # It holds the memory.
+        try:
+            self.allocate = _argon2.ffi.callback("int(uint8_t **, size_t)", self._allocate)
+            self.free = _argon2.ffi.callback("void(uint8_t *, size_t)", _keep)
         except (MemoryError, SystemError):  # A hardened kernel forbids it; then the library takes memory by itself.
-            self.allocate = self.free = ffi.NULL
+            self.allocate = self.free = _argon2.ffi.NULL
 
     def _allocate(self, place: Any, size: int) -> int:
-        place[0] = self._start if size <= self.size else ffi.NULL  # The library makes an error of NULL.
+        place[0] = self._start if size <= self.size else _argon2.ffi.NULL  # The library makes an error of NULL.
         return 0
 
 
@@ -117,8 +149,8 @@ def _block(size: int) -> Iterator[_Block]:
 
 def _hash(password: bytes, salt: bytes, memory: int, rounds: int, lanes: int, length: int) -> bytes:
     """Argon2id; `memory` in KiB."""
-    result = ffi.new("uint8_t[]", length)
-    given, salted = ffi.new("uint8_t[]", password), ffi.new("uint8_t[]", salt)
+    result = _argon2.ffi.new("uint8_t[]", length)
+    given, salted = _argon2.ffi.new("uint8_t[]", password), _argon2.ffi.new("uint8_t[]", salt)
     with _block(memory * 1024) as block:
         context = {
             "version": ARGON2_VERSION,
@@ -135,10 +167,12 @@ def _hash(password: bytes, salt: bytes, memory: int, rounds: int, lanes: int, le
             "allocate_cbk": block.allocate,
             "free_cbk": block.free,
         }
-        error = core(ffi.new("argon2_context *", context), Type.ID.value)
+        error = _argon2.lib.argon2_ctx(_argon2.ffi.new("argon2_context *", context), Type.ID.value)
+    if error == _argon2.lib.ARGON2_MEMORY_ALLOCATION_ERROR:
+        raise MemoryError("no memory for a password hash")
     if error:
         raise ValueError(error_to_str(error))
-    return bytes(ffi.buffer(result))
+    return bytes(_argon2.ffi.buffer(result))
 
 
 def _text(value: bytes) -> str:

@@ -2,18 +2,22 @@
 
 import errno
 import platform
+import sys
 import threading
+from pathlib import Path
+from shutil import which
 from types import SimpleNamespace
 from typing import Any
 
+import _argon2_cffi_bindings
 import pytest
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError
-from argon2.low_level import Type, ffi
+from argon2.low_level import Type
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from identity import argon2_hasher
-from identity.argon2_hasher import Argon2Hasher
+from identity.argon2_hasher import COMPILED, X86_64_V3, Argon2Hasher, compiled
 from identity.errors import Overloaded
 from identity.flows import hashing
 
@@ -30,24 +34,32 @@ def without_libsodium(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(argon2_hasher, "_sodium", None)
 
 
-@pytest.fixture(params=["libsodium", "own memory", "callbacks forbidden"])
+@pytest.fixture(params=["compiled", "libsodium", "wheel", "callbacks forbidden"])
 def hasher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Argon2Hasher:
-    if request.param == "libsodium":
-        assert (argon2_hasher._sodium is not None) == (platform.machine().lower() in ("x86_64", "amd64"))
-        return Argon2Hasher()
-    monkeypatch.setattr(argon2_hasher, "_sodium", None)
-
-    class Forbidding:
-        def __getattr__(self, name: str) -> Any:
-            return getattr(real, name)
-
-        def callback(self, *_: object) -> None:
-            raise MemoryError
-
-    real = ffi
+    own_processor = platform.machine().lower() in ("x86_64", "amd64")
+    used: Any = _argon2_cffi_bindings
+    if request.param == "compiled":
+        used = argon2_hasher._argon2
+        assert (used is not _argon2_cffi_bindings) == (argon2_hasher.compiled() is not None)
     if request.param == "callbacks forbidden":
-        monkeypatch.setattr(argon2_hasher, "ffi", Forbidding())
+        used = SimpleNamespace(lib=used.lib, ffi=Forbidding(used.ffi))
+    monkeypatch.setattr(argon2_hasher, "_argon2", used)
+    monkeypatch.setattr(argon2_hasher, "_sodium", argon2_hasher._libsodium() if request.param == "libsodium" else None)
+    assert (argon2_hasher._sodium is not None) == (own_processor and request.param == "libsodium")
     return Argon2Hasher()
+
+
+class Forbidding:
+    """A hardened kernel's window to C."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def callback(self, *_: object) -> None:
+        raise MemoryError
 
 
 @pytest.mark.parametrize("password", PASSWORDS)
@@ -122,4 +134,49 @@ def test_nothing_of_a_hash_stays_in_its_block() -> None:
     hasher = Argon2Hasher()
     hasher.encode("correct horse", hasher.salt())
     (block,) = argon2_hasher._idle
-    assert bytes(ffi.buffer(block._start)).count(0) == block.size
+    assert bytes(argon2_hasher._argon2.ffi.buffer(block._start)).count(0) == block.size
+
+
+def test_what_was_compiled_for_a_newer_processor_is_left_alone_on_an_older_one(tmp_path: Path) -> None:
+    facts = tmp_path / "cpuinfo"
+    assert compiled(tmp_path / "none.so") is None
+    assert compiled(facts=tmp_path / "none") is None
+    for lacking in sorted(X86_64_V3):
+        facts.write_text(f"processor\t: 0\nflags\t\t: sse2 {' '.join(X86_64_V3 - {lacking})}\n")
+        assert compiled(facts=facts) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads what Linux says of the processor")
+def test_what_was_compiled_is_taken_where_the_processor_has_it() -> None:
+    """`make setup-test` has compiled it on every x86-64 Linux that has a compiler."""
+    here = platform.machine() == "x86_64" and bool(which("cc") or which("gcc") or which("clang"))
+    assert COMPILED.is_file() == here
+    if here and "avx2" in Path("/proc/cpuinfo").read_text():
+        found = compiled()
+        assert found is not None
+        assert found.__file__ == str(COMPILED)
+        assert found.lib is not _argon2_cffi_bindings.lib
+        assert argon2_hasher._sodium is None
+
+
+def test_where_no_memory_is_left_nobody_is_told_of_a_wrong_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    hasher = Argon2Hasher()
+    encoded = hasher.encode("right", hasher.salt())
+    monkeypatch.setattr(argon2_hasher, "_sodium", None)
+    monkeypatch.setattr(argon2_hasher, "_idle", [])
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr("mmap.mmap", full)
+    with pytest.raises(Overloaded):
+        hashing.matches("right", encoded)
+    monkeypatch.undo()
+    refusing = SimpleNamespace(
+        ffi=argon2_hasher._argon2.ffi,
+        lib=SimpleNamespace(argon2_ctx=lambda *_: -22, ARGON2_MEMORY_ALLOCATION_ERROR=-22),
+    )
+    monkeypatch.setattr(argon2_hasher, "_argon2", refusing)
+    monkeypatch.setattr(argon2_hasher, "_sodium", None)
+    with pytest.raises(MemoryError):
+        hasher.verify("right", encoded)

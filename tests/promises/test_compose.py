@@ -116,7 +116,7 @@ def test_every_foreign_image_is_pinned_to_a_version_and_a_digest(described: dict
     foreign = [one["image"] for one in described["services"].values() if not one["image"].startswith("stepward")]
     bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     foreign += [base for base in bases if base != "build"]
-    assert len(foreign) == 7
+    assert len(foreign) == 8
     assert [image for image in foreign if not PINNED.search(image)] == []
     # One version of a thing, and nobody's own image by a moving name.
     assert len(set(foreign)) == 6
@@ -128,6 +128,23 @@ def test_the_image_runs_without_root_and_without_a_compiler() -> None:
     server = (ROOT / "Dockerfile").read_text().split(" AS server")[1]
     assert "USER 10001:10001" in server
     assert not re.search(r"apt-get|gcc|build-essential|pip install", server)
+
+
+def test_one_stage_has_a_compiler_and_gives_the_image_what_it_made_alone() -> None:
+    stages = re.split(r"^FROM \S+ AS (\w+)$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)[1:]
+    named = dict(zip(stages[::2], stages[1::2], strict=True))
+    assert [name for name, text in named.items() if "gcc" in text] == ["argon2"]
+    made = "/opt/stepward/x86-64-v3"
+    taken = [text for text in named.values() if "--from=argon2" in text]
+    assert [re.findall(r"COPY --from=argon2 (\S+) (\S+)", text) for text in taken] == [[(made, made)]]
+    left_out = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = {
+        word
+        for text in named.values()
+        for line in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE)
+        for word in line.split()
+    }
+    assert {f"!{name.replace('${DEPENDENCIES}', 'runtime')}" for name in copied} <= {*left_out}
 
 
 def test_hadolint_has_nothing_to_say() -> None:

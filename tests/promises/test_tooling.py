@@ -1,9 +1,13 @@
 """What a person relies on before the first line of code: targets, locks, arrows, migrations, settings that deploy."""
 
+import os
+import platform
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
+from shutil import which
 
 import pytest
 from django.core.management import call_command
@@ -66,3 +70,45 @@ def test_production_settings_pass_the_deployment_check() -> None:
     command = ("-m", "tests.support.production_settings", "manage.py", "check", "--deploy", "--fail-level", "WARNING")
     done = run(sys.executable, *command)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _compile(into: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [str(ROOT / ".ci" / "argon2"), str(into), "requirements/runtime.txt"]
+    return subprocess.run(
+        command, cwd=ROOT, text=True, capture_output=True, check=False, env={"PATH": os.environ["PATH"], **environment}
+    )
+
+
+@pytest.mark.postgresql_only
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="elsewhere nothing is compiled")
+def test_without_a_compiler_that_works_the_wheels_serve_and_it_is_said(tmp_path: Path) -> None:
+    (tmp_path / "bin").symlink_to(Path(sys.executable).parent)
+    failed = _compile(tmp_path, CC="/bin/false")
+    assert (failed.returncode, failed.stdout) == (0, "")
+    assert "computed by ready-made wheels" in failed.stderr
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("awk", "bash", "cat", "uname"):
+        (programs / name).symlink_to(which(name) or name)
+    lacking = _compile(tmp_path, PATH=str(programs))
+    assert (lacking.returncode, lacking.stdout) == (0, "")
+    assert "no C compiler here" in lacking.stderr
+    assert not (tmp_path / "x86-64-v3").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.postgresql_only
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="elsewhere nothing is compiled")
+def test_what_is_compiled_hashes_as_the_wheel_does_and_is_compiled_once(tmp_path: Path) -> None:
+    """`.ci/run` has a compiler: a machine without one says so here."""
+    (tmp_path / "bin").symlink_to(Path(sys.executable).parent)
+    done = _compile(tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    library = tmp_path / "x86-64-v3" / "_ffi.abi3.so"
+    made = library.stat().st_mtime_ns
+    assert _compile(tmp_path).returncode == 0
+    assert library.stat().st_mtime_ns == made
+    version = re.search(r"^argon2-cffi-bindings==(\S+)", (ROOT / "requirements/runtime.txt").read_text(), re.MULTILINE)
+    assert version
+    assert version[1] == metadata.version("argon2-cffi-bindings")
+    assert (library.parent / "version").read_text() == f"argon2-cffi-bindings=={version[1]}\n"
