@@ -19,7 +19,7 @@ application = Application()
 # Every view is loaded before the first request, which would wait half a second for it otherwise.
 get_resolver().url_patterns  # noqa: B018
 
-from config import rate_limit  # noqa: E402
+from config import pool, rate_limit  # noqa: E402
 from identity import secret_store  # noqa: E402  Their models exist only once Django is set up.
 from mfa.flows import deliveries, sweeping  # noqa: E402
 
@@ -31,6 +31,7 @@ finally:
     connections.close_all()
 deliveries.serve(sweeping.sweep)
 rate_limit.prepare()
+pool.prepare()
 # What is loaded by now stays: no collection need look through it again, which took 15 ms at a time.
 gc.collect()
 gc.freeze()

@@ -1,5 +1,6 @@
 """Enrolment: begin, confirm, cancel (the contract's section 3). The request's id is the credential."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -31,6 +32,8 @@ SELECT {_ENROLMENT.columns}, a.id, a.kind FROM mfa_authenticationrequest r
 LEFT JOIN mfa_enrolment e ON e.request_id = r.id
 LEFT JOIN mfa_authenticator a ON a.user_id = r.user_id
 WHERE r.id = %(request)s ORDER BY e.begun_at DESC"""  # noqa: S608  Nothing in these comes from outside.
+_ALONG = f"{_ENROLMENT.columns}, a.id, a.kind, "
+_ALONG_FROM = "LEFT JOIN mfa_enrolment e ON e.request_id = r.id LEFT JOIN mfa_authenticator a ON a.user_id = r.user_id"
 _ADMIT = f"""
 UPDATE mfa_enrolment SET failures = failures + 1
 WHERE request_id = %(request)s AND kind = %(kind)s AND state = 'pending' AND expires_at > %(now)s
@@ -69,7 +72,22 @@ def find(request_id: str, now: datetime) -> AuthenticationRequest | EnrolmentRef
     """The request that an id names for an enrolment. Unknown and malformed ids, and those of a change of password,
     are alike; ids that were good once are told to be over.
     """
-    request = requests.find(request_id)
+    return _found(requests.find(request_id), now)
+
+
+def find_to_begin(request_id: str, now: datetime) -> AuthenticationRequest | EnrolmentRefusal:
+    """As `find`; what `begin_app` asks next is read along with it."""
+    if not requests.has_the_form(request_id):
+        return EnrolmentRefusal.NO_SUCH_REQUEST
+    statement = f"{requests.finding(_ALONG, _ALONG_FROM)} ORDER BY e.begun_at DESC"
+    read = rows.every(statement, {"digest": requests.digest_of(request_id)})
+    request = requests.read(read[0], start=_ENROLMENT.width + 2) if read else None
+    if request is not None:
+        request.beginnings = _of_rows(read, request)
+    return _found(request, now)
+
+
+def _found(request: AuthenticationRequest | None, now: datetime) -> AuthenticationRequest | EnrolmentRefusal:
     if request is None or request.purpose == Purpose.PASSWORD_CHANGE:
         return EnrolmentRefusal.NO_SUCH_REQUEST
     if request.state == RequestState.CANCELLED or request.expires_at <= now:
@@ -281,14 +299,16 @@ def _begin(
 
 
 def _write(request: AuthenticationRequest, kind: Kind, destination: str, origin: Origin, now: datetime) -> Enrolment:
-    enrolment = Enrolment(
-        user=request.user,
-        request=request,
+    enrolment = rows.new(
+        Enrolment,
+        user_id=request.user_id,
+        request_id=request.pk,
         kind=kind,
         destination=destination,
         begun_at=now,
         expires_at=request.expires_at,
     )
+    enrolment.user, enrolment.request = request.user, request
     steps: list[Step] = []
     if kind == Kind.APP:
         data_key = secret_store.first_data_key(request.user)
@@ -369,8 +389,9 @@ def _bound(
     user: User, kind: Kind, destination: str, secret: bytes | None, step: int, now: datetime, *, is_first: bool
 ) -> Authenticator:
     """The authenticator to be. The step of the confirming code is spent with it (RFC 6238, 5.2)."""
-    authenticator = Authenticator(
-        user=user,
+    authenticator = rows.new(
+        Authenticator,
+        user_id=user.pk,
         kind=kind,
         label=LABELS[kind],
         destination=destination,
@@ -380,6 +401,7 @@ def _bound(
         last_used_at=now,
         is_default=is_first,
     )
+    authenticator.user = user
     if secret is not None:
         authenticator.sealed_secret = secret_store.seal_for(
             user, secret, table="mfa_authenticator", row=str(authenticator.pk), purpose="totp"
@@ -414,11 +436,17 @@ def _is_pending(enrolment: Enrolment, kind: Kind) -> bool:
 
 def _begun_and_held(request: AuthenticationRequest) -> tuple[list[Enrolment], list[Kind]]:
     """What the request has begun, the latest first, and the kinds of the account's authenticators."""
-    found = rows.every(_BEGUN_AND_HELD, {"request": request.pk})
+    known, request.beginnings = request.beginnings, None
+    return known or _of_rows(rows.every(_BEGUN_AND_HELD, {"request": request.pk}), request)
+
+
+def _of_rows(found: Sequence[Sequence[Any]], request: AuthenticationRequest) -> tuple[list[Enrolment], list[Kind]]:
+    """Of rows that begin with an enrolment, and a key and a kind."""
     begun = {each.pk: each for row in found if (each := _ENROLMENT.read(row)) is not None}
     for enrolment in begun.values():
         enrolment.user, enrolment.request = request.user, request
-    held = {row[-2]: Kind(row[-1]) for row in found if row[-2] is not None}
+    key, kind = _ENROLMENT.width, _ENROLMENT.width + 1
+    held = {row[key]: Kind(row[kind]) for row in found if row[key] is not None}
     return list(begun.values()), list(held.values())
 
 

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -47,11 +48,27 @@ def find(request_id: str, *, client: Client | None = None) -> AuthenticationRequ
     """The request of this id, matched exactly, with its user, data key and client; of `client` alone when given."""
     if not has_the_form(request_id):
         return None
-    row = rows.one(_find(), {"digest": digest_of(request_id)})
-    request = _REQUEST.read(row) if row else None
-    if request is None or row is None or (client is not None and request.client_id != client.pk):
+    row = rows.one(finding(), {"digest": digest_of(request_id)})
+    return read(row, client) if row else None
+
+
+@cache
+def finding(columns: str = "", joins: str = "") -> str:
+    """The statement of `find`, for whoever reads more with it: columns before those of `read`, and their joins."""
+    return (
+        f"SELECT {columns}{_REQUEST.columns}, {_USER.columns}, {_KEY.columns}, c.client_id, {client_rows.REVISION} "  # noqa: S608
+        "FROM mfa_authenticationrequest r JOIN identity_user u ON u.id = r.user_id "
+        "LEFT JOIN mfa_datakey k ON k.user_id = u.id "
+        f"LEFT JOIN identity_client c ON c.id = r.client_id {joins} WHERE r.digest = %(digest)s"
+    )
+
+
+def read(row: Sequence[Any], client: Client | None = None, start: int = 0) -> AuthenticationRequest | None:
+    """The request that `finding` found, with user, data key and client; None where it is not of `client`."""
+    request = _REQUEST.read(row, start)
+    if request is None or (client is not None and request.client_id != client.pk):
         return None
-    place = _REQUEST.width
+    place = start + _REQUEST.width
     user = _USER.read(row, place)
     assert user is not None  # noqa: S101  A request goes with its user.
     request.user = user
@@ -150,13 +167,3 @@ def completing(request: AuthenticationRequest, now: datetime, *, amr: str, metho
 
 def is_live(request: AuthenticationRequest, now: datetime) -> bool:
     return request.state in (RequestState.OPEN, RequestState.PASSED) and request.expires_at > now
-
-
-@cache
-def _find() -> str:
-    return (
-        f"SELECT {_REQUEST.columns}, {_USER.columns}, {_KEY.columns}, c.client_id, {client_rows.REVISION} "  # noqa: S608
-        "FROM mfa_authenticationrequest r JOIN identity_user u ON u.id = r.user_id "
-        "LEFT JOIN mfa_datakey k ON k.user_id = u.id "
-        "LEFT JOIN identity_client c ON c.id = r.client_id WHERE r.digest = %(digest)s"
-    )

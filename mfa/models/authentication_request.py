@@ -1,10 +1,13 @@
 """The `RequestId` of the contract: what a passed password step opens, and what the second factor closes."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
 from django.db import models
+
+if TYPE_CHECKING:
+    from mfa.models.authenticator import Enrolment, Kind
 
 
 class RequestState(models.TextChoices):
@@ -65,6 +68,9 @@ class AuthenticationRequest(models.Model):
     end_reason = models.CharField(max_length=32, blank=True)
 
     objects: ClassVar[AuthenticationRequestManager] = AuthenticationRequestManager()
+
+    # No column: what the request had begun and the kinds that its user held, where they were read along with it.
+    beginnings: "tuple[list[Enrolment], list[Kind]] | None" = None
 
     class Meta:
         # Nothing that changes during a sign-in is in an index, so that PostgreSQL rewrites the row alone (HOT).

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponse
@@ -66,6 +67,7 @@ class EnrolmentView(CallView):
         self,
         request: HttpRequest,
         act: Callable[[AuthenticationRequest, Parameters, str], HttpResponse | EnrolmentRefusal],
+        find: Callable[[str, datetime], AuthenticationRequest | EnrolmentRefusal] = enrolment.find,
     ) -> HttpResponse:
         """Find the request and act on it; `act` also gets the id itself, which answers repeat."""
         try:
@@ -73,7 +75,7 @@ class EnrolmentView(CallView):
             request_id = given.get("requestId")
             if request_id is None:
                 return problem(400, "requestId is missing.")
-            found = enrolment.find(request_id if isinstance(request_id, str) else "", timezone.now())
+            found = find(request_id if isinstance(request_id, str) else "", timezone.now())
             outcome = found if isinstance(found, EnrolmentRefusal) else act(found, given, str(request_id))
         except InvalidParameters as refusal:
             return problem(refusal.status, refusal.detail)
@@ -98,7 +100,7 @@ class QrImageView(EnrolmentView):
 
     @extend_schema(**schema.QR_IMAGE)
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self.call(request, lambda found, given, _id: self._draw(request, found, given))
+        return self.call(request, lambda found, given, _id: self._draw(request, found, given), enrolment.find_to_begin)
 
     @extend_schema(**schema.QR_IMAGE_POST)
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -120,7 +122,7 @@ class QrBytesView(EnrolmentView):
 
     @extend_schema(**schema.QR_BYTES)
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self.call(request, lambda found, given, _id: self._draw(request, found, given))
+        return self.call(request, lambda found, given, _id: self._draw(request, found, given), enrolment.find_to_begin)
 
     @extend_schema(**schema.QR_BYTES_POST)
     def post(self, request: HttpRequest) -> HttpResponse:
