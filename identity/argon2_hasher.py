@@ -32,8 +32,8 @@ COMPILED = Path(sys.prefix, "x86-64-v3", "_ffi.abi3.so")  # by .ci/argon2
 
 
 def compiled(file: Path = COMPILED, facts: Path = Path("/proc/cpuinfo")) -> ModuleType | None:
-    """argon2-cffi's bindings compiled for x86-64-v3; None where they are not, or the processor `facts` tells of has not
-    all of it.
+    """argon2-cffi's bindings compiled for x86-64-v3; None where they are not, where the processor that `facts` tells of
+    has not all of it, and where this Python or this system cannot load them.
     """
     try:
         said = facts.read_text(encoding="utf-8")
@@ -43,8 +43,11 @@ def compiled(file: Path = COMPILED, facts: Path = Path("/proc/cpuinfo")) -> Modu
     spec = spec_from_file_location(f"{_argon2_cffi_bindings.__name__}._ffi", file) if file.is_file() else None
     if spec is None or spec.loader is None or not set(flags.split()) >= X86_64_V3:
         return None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+    except ImportError:  # Damaged, or carried here from another system.
+        return None
     return module
 
 

@@ -27,13 +27,12 @@ AUTHENTICATORS_OF_A_KIND = 5
 LABELS = {Kind.APP: "Authenticator app", Kind.EMAIL: "E-mail", Kind.SMS: "Text message"}
 
 _ENROLMENT, _COUNTED = Rows(Enrolment, "e"), Rows(Enrolment, "mfa_enrolment")
+_BEGINNINGS = f"{_ENROLMENT.columns}, a.id, a.kind"
+_OF_REQUEST = "LEFT JOIN mfa_enrolment e ON e.request_id = r.id LEFT JOIN mfa_authenticator a ON a.user_id = r.user_id"
+_LATEST_FIRST = "ORDER BY e.begun_at DESC"
 _BEGUN_AND_HELD = f"""
-SELECT {_ENROLMENT.columns}, a.id, a.kind FROM mfa_authenticationrequest r
-LEFT JOIN mfa_enrolment e ON e.request_id = r.id
-LEFT JOIN mfa_authenticator a ON a.user_id = r.user_id
-WHERE r.id = %(request)s ORDER BY e.begun_at DESC"""  # noqa: S608  Nothing in these comes from outside.
-_ALONG = f"{_ENROLMENT.columns}, a.id, a.kind, "
-_ALONG_FROM = "LEFT JOIN mfa_enrolment e ON e.request_id = r.id LEFT JOIN mfa_authenticator a ON a.user_id = r.user_id"
+SELECT {_BEGINNINGS} FROM mfa_authenticationrequest r {_OF_REQUEST}
+WHERE r.id = %(request)s {_LATEST_FIRST}"""  # noqa: S608  Nothing in these comes from outside.
 _ADMIT = f"""
 UPDATE mfa_enrolment SET failures = failures + 1
 WHERE request_id = %(request)s AND kind = %(kind)s AND state = 'pending' AND expires_at > %(now)s
@@ -79,7 +78,7 @@ def find_to_begin(request_id: str, now: datetime) -> AuthenticationRequest | Enr
     """As `find`; what `begin_app` asks next is read along with it."""
     if not requests.has_the_form(request_id):
         return EnrolmentRefusal.NO_SUCH_REQUEST
-    statement = f"{requests.finding(_ALONG, _ALONG_FROM)} ORDER BY e.begun_at DESC"
+    statement = f"{requests.finding(f'{_BEGINNINGS}, ', _OF_REQUEST)} {_LATEST_FIRST}"
     read = rows.every(statement, {"digest": requests.digest_of(request_id)})
     request = requests.read(read[0], start=_ENROLMENT.width + 2) if read else None
     if request is not None:

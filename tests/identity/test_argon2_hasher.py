@@ -145,6 +145,13 @@ def test_what_was_compiled_for_a_newer_processor_is_left_alone_on_an_older_one(t
         assert compiled(facts=facts) is None
 
 
+def test_what_was_compiled_and_is_damaged_is_left_alone(tmp_path: Path) -> None:
+    facts, file = tmp_path / "cpuinfo", tmp_path / "_ffi.abi3.so"
+    facts.write_text(f"flags\t\t: {' '.join(X86_64_V3)}\n")
+    file.write_bytes(b"\x7fELF and then nothing")
+    assert compiled(file, facts) is None
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads what Linux says of the processor")
 def test_what_was_compiled_is_taken_where_the_processor_has_it() -> None:
     """`tests/promises/test_tooling.py` sees to it that it is compiled wherever there is a compiler for it."""
