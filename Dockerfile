@@ -1,5 +1,5 @@
 # Images from one file: `argon2` (the password hash, compiled for x86-64-v3), `build` (packages and static files), `server`
-# (what runs), `bench` (the load generator).
+# (what runs), `bench` (what measures it).
 # The base is pinned by the digest of its multi-platform index: `docker buildx imagetools inspect python:3.11.14-slim-bookworm`.
 
 FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d AS argon2
@@ -41,9 +41,12 @@ RUN /opt/stepward/bin/pip install --require-hashes --only-binary :all: --require
 COPY bench bench
 COPY tests tests
 COPY demo demo
-ENV PATH=/opt/stepward/bin:$PATH PYTHONUNBUFFERED=1
+# PostgreSQL's initdb asks for the name of who runs it.
+RUN groupadd --gid 10001 stepward \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin stepward
+ENV PATH=/opt/stepward/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
-CMD ["python", "-m", "bench"]
+CMD ["python", "-m", "bench", "--no-peers", "--no-write"]
 
 FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d AS server
 RUN groupadd --gid 10001 stepward \

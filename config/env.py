@@ -49,19 +49,35 @@ def integer(name: str, default: int, *, minimum: int, maximum: int) -> int:
     return value
 
 
-def cores() -> int:
-    """How many cores this process may use: those that it may run on, and no more than its control group grants."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores(root: Path = Path("/")) -> int:
+    """How many cores this process may use: those that it may run on, and no more than its control groups grant.
+
+    A container sees its own group as the topmost one; a service of systemd is in a group below (`CPUQuota=`).
+    """
+    granted = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    top = root / "sys/fs/cgroup"
+    for group in (top, *(top / "/".join(own) for own in _control_groups(root))):
+        try:
+            quota, period = (group / "cpu.max").read_text().split()
+            granted = min(granted, -(-int(quota) // int(period)))  # `max` is no number: there is no quota.
+        except (OSError, ValueError, ZeroDivisionError):
+            continue
+    return max(1, granted)
+
+
+def _control_groups(root: Path) -> list[list[str]]:
+    """The names that lead from the topmost group to this process's own, and to each on the way there."""
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        granted = -(-int(quota) // int(period))  # `max` is no number: there is no quota.
-    except (OSError, ValueError):
-        granted = allowed
-    return max(1, min(allowed, granted))
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    own = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "")
+    names = [name for name in own.split("/") if name]
+    return [] if ".." in names else [names[: at + 1] for at in range(len(names))]
 
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
-    value = os.environ.get(name, "").strip().lower() or default
+    value = text(name).lower() or default
     if value not in allowed:
         raise ImproperlyConfigured(f"{name} is none of {', '.join(allowed)}. Set it to one of them.")
     return value
@@ -80,7 +96,7 @@ def switch(name: str, *, default: bool) -> bool:
 
 def public_url(port: int) -> str:
     """The address clients know this server by, without a slash at the end."""
-    url = os.environ.get("PUBLIC_URL", "").strip() or f"http://localhost:{port}"
+    url = text("PUBLIC_URL") or f"http://localhost:{port}"
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ImproperlyConfigured("PUBLIC_URL is not an address. Set it like https://id.example.com.")
@@ -88,13 +104,29 @@ def public_url(port: int) -> str:
 
 
 def allowed_hosts(public: str) -> list[str]:
-    named = [host.strip() for host in os.environ.get("ALLOWED_HOSTS", "").split(",") if host.strip()]
+    named = [_as_in_a_header(host.strip()) for host in text("ALLOWED_HOSTS").split(",") if host.strip()]
     if named:
         return named
     host = urlsplit(public).hostname or "localhost"
     if is_loopback(host):
-        return sorted({*LOOPBACK_HOSTS, f"[{host}]" if ":" in host else host})
-    return [host]
+        return sorted({*LOOPBACK_HOSTS, _as_in_a_header(host)})
+    return [_as_in_a_header(host)]
+
+
+def _as_in_a_header(host: str) -> str:
+    """A host as `Host` names it: an IPv6 address stands in brackets (RFC 3986, 3.2.2), in its shortest spelling."""
+    try:
+        return f"[{ipaddress.IPv6Address(host.strip('[]'))}]"
+    except ValueError:
+        return host
+
+
+def issuer() -> str:
+    """The name above the account in an authenticator app. In a label the colon ends it, encoded or not."""
+    name = text("ISSUER") or "Stepward"
+    if ":" in name or not name.isprintable() or len(name) > 64:
+        raise ImproperlyConfigured("ISSUER is no name for an app to show. Write up to 64 characters without a colon.")
+    return name
 
 
 def is_loopback(host: str) -> bool:
@@ -147,11 +179,17 @@ def sealing_keys(text: str) -> dict[str, bytes]:
     return keys
 
 
+def run_folder() -> Path | None:
+    """The folder that `serve` makes for its processes, open to its user alone and gone with them; else None."""
+    folder = os.environ.get("STEPWARD_RUN")
+    return Path(folder) if folder and Path(folder).is_dir() else None
+
+
 def say_ready() -> None:
     """Leave word for `config.supervisor` that this process has loaded; without a supervisor, nothing."""
-    folder = os.environ.get("STEPWARD_RUN")
-    if folder and Path(folder).is_dir():
-        (Path(folder) / f"ready-{os.getppid()}-{os.getpid()}").touch()
+    folder = run_folder()
+    if folder:
+        (folder / f"ready-{os.getppid()}-{os.getpid()}").touch()
 
 
 def is_random_enough(secret: str) -> bool:

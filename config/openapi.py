@@ -35,7 +35,8 @@ Multi-factor sign-in for REST clients. Start with `POST /connect/token`; its ans
 * Parameters come from a form or a JSON body; the calls of enrolment also read the query string, `/connect/token` never
   does. Names are compared without case, and a parameter given twice is refused.
 * A `RequestId` is a bearer secret. It lives ten minutes unless the operator set another time.
-* Errors outside `/connect/token` and AuthenticatorAPI.com's calls are `application/problem+json` (RFC 9457).
+* Errors outside `/connect/token`, `introspect`, `revocation` and AuthenticatorAPI.com's calls are
+  `application/problem+json` (RFC 9457).
 * 429 (too many requests) and 503 (too many sign-ins at once) say in `Retry-After` how many seconds to wait.
 * All instants are UTC, all lifetimes seconds.
 """

@@ -38,6 +38,7 @@ DELIVERIES = Counter("stepward_deliveries", "Messages that came to an end, by ki
 LAST_SWEEP = Gauge(
     "stepward_last_sweep_timestamp_seconds", "When clean-up last ran, seconds since 1970.", multiprocess_mode="max"
 )
+SWEEP_FAILURES = Counter("stepward_sweep_failures", "Parts of a sweep that broke off, by part.", ["part"])
 SWEPT = Counter("stepward_swept_rows", "Rows that clean-up deleted, by table.", ["table"])
 
 

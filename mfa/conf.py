@@ -11,7 +11,7 @@ def public_url() -> str:
 
 def issuer() -> str:
     """The name that an authenticator app shows above the account."""
-    return str(getattr(settings, "ISSUER", "Stepward"))
+    return str(settings.ISSUER)
 
 
 def sealing_keys() -> dict[str, bytes]:

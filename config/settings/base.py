@@ -6,6 +6,7 @@ from config import env as environment
 
 BASE_DIR = environment.BASE_DIR
 VAR_DIR = environment.VAR_DIR
+RUN_DIR = environment.run_folder()
 
 PORT = environment.integer("PORT", 5000, minimum=1, maximum=65535)
 PUBLIC_URL = environment.public_url(PORT)
@@ -19,6 +20,7 @@ WORKER_METRICS_PORT = environment.integer("WORKER_METRICS_PORT", 0, minimum=0, m
 REDIS_URL = environment.text("REDIS_URL")
 EMAIL_URL = environment.text("EMAIL_URL")
 SMS_URL = environment.text("SMS_URL")
+ISSUER = environment.issuer()
 # Development shows a text message where no gateway is named; elsewhere it is refused.
 SMS_TO_CONSOLE = False
 STATELESS_API = environment.switch("STATELESS_API", default=True)
@@ -33,7 +35,7 @@ WEB_THREADS = environment.integer("WEB_THREADS", 8, minimum=1, maximum=256)
 PASSWORD_ARGON2 = {"memory_cost": 19456, "time_cost": 2, "parallelism": 1}
 # As many hashes at a time as there are cores, in all processes together: more only empty each other's caches (0058).
 PASSWORD_HASH_SLOTS = environment.integer(
-    "PASSWORD_HASH_SLOTS", max(1, environment.cores() // WEB_WORKERS), minimum=1, maximum=64
+    "PASSWORD_HASH_SLOTS", min(64, max(1, environment.cores() // WEB_WORKERS)), minimum=1, maximum=64
 )
 PASSWORD_HASH_QUEUE = environment.integer("PASSWORD_HASH_QUEUE", 64, minimum=1, maximum=4096)
 
@@ -239,10 +241,16 @@ OAUTH2_PROVIDER = {
 
 
 def database(url: str) -> dict[str, Any]:
-    """Django's description of the database at `url`, with what each engine needs to be safe under concurrency."""
+    """Django's description of the database at `url`, with what each engine needs to be safe under concurrency.
+
+    What the URL asks for behind its `?` goes to the driver: `sslmode=verify-full` must not get lost on the way.
+    """
     found: dict[str, Any] = dict(environment.env.db_url_config(url))
+    # Whatever the address says of these: a refusal that rolls a request back must not take back what it has counted.
+    found |= {"ATOMIC_REQUESTS": False, "AUTOCOMMIT": True}
     if found["ENGINE"].endswith("sqlite3"):
         found["OPTIONS"] = {
+            **found.get("OPTIONS", {}),
             # A reader never waits for the writer (WAL); a writer takes its lock when it begins, not half-way.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
@@ -251,6 +259,7 @@ def database(url: str) -> dict[str, Any]:
     else:
         found["CONN_MAX_AGE"] = 0  # A pool lends a connection for one request only.
         found["OPTIONS"] = {
+            **found.get("OPTIONS", {}),
             "pool": {"min_size": 2, "max_size": WEB_THREADS + 4, "timeout": 5},
             # A statement is planned once a connection: half of PostgreSQL's work for a sign-in was planning.
             "server_side_binding": True,

@@ -42,6 +42,7 @@ class DiscoveryView(ApiView):
                 "grant_types_supported": [grant.value for grant in GrantType],
                 "response_types_supported": ["code"],
                 "response_modes_supported": ["query"],
+                "request_uri_parameter_supported": False,
                 "code_challenge_methods_supported": ["S256"],
                 "authorization_response_iss_parameter_supported": True,
                 "subject_types_supported": ["public"],
@@ -85,9 +86,10 @@ class IntrospectionView(ApiView):
 
     @extend_schema(**schema.INTROSPECTION)
     def post(self, request: HttpRequest) -> HttpResponse:
-        client, token = _client_and_token(request)
-        if client is None or client.is_public:
-            return _invalid_client(request)
+        asked = _asked(request, confidential=True)
+        if isinstance(asked, HttpResponse):
+            return asked
+        client, token = asked
         now = timezone.now()
         bearer = tokens.bearer(token, now)
         if bearer is not None:
@@ -113,10 +115,10 @@ class RevocationView(ApiView):
 
     @extend_schema(**schema.REVOCATION)
     def post(self, request: HttpRequest) -> HttpResponse:
-        client, token = _client_and_token(request)
-        if client is None:
-            return _invalid_client(request)
-        tokens.revoke(client, token, timezone.now())
+        asked = _asked(request)
+        if isinstance(asked, HttpResponse):
+            return asked
+        tokens.revoke(*asked, timezone.now())
         return _json({})
 
 
@@ -126,15 +128,26 @@ def bearer_token(request: HttpRequest) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _client_and_token(request: HttpRequest) -> tuple[Client | None, str]:
+def _asked(request: HttpRequest, *, confidential: bool = False) -> tuple[Client, str] | HttpResponse:
+    """Who asks and about which token; or the refusal. What cannot be read says nothing about the client's secret."""
     try:
         given = reading.read(getattr(request, "_request", request))
         shown = client_authentication.credentials(
             request.headers.get("Authorization", ""), given.text("client_id", limit=255), given.text("client_secret")
         )
-        return (client_authentication.find(shown) if shown else None), given.text("token", limit=8192)
-    except InvalidParameters:
-        return None, ""
+        token = given.text("token", limit=8192)
+        if shown is None:
+            raise InvalidParameters("The client shows its credentials in two ways.")
+    except InvalidParameters as refusal:
+        return _invalid_request(refusal.detail, status=refusal.status)
+    client = client_authentication.find(shown)
+    if client is None or (confidential and client.is_public):
+        return _invalid_client(request)
+    return (client, token) if token else _invalid_request("token is missing.")
+
+
+def _invalid_request(description: str, *, status: int = 400) -> HttpResponse:
+    return _json({"error": "invalid_request", "error_description": description}, status=status)
 
 
 def _invalid_client(request: HttpRequest) -> HttpResponse:

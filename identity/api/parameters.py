@@ -21,6 +21,8 @@ class Parameters(Mapping[str, object]):
         self._values: dict[str, object] = {}
         for name, value in pairs:
             key = name.casefold()
+            if not _is_unicode(key):
+                raise InvalidParameters("A parameter's name is not Unicode text.")
             if key in self._values:
                 raise InvalidParameters("A parameter is given twice.")
             self._values[key] = value
@@ -46,10 +48,8 @@ class Parameters(Mapping[str, object]):
             raise InvalidParameters(f"{name} is not text.")
         if len(value) > limit or "\x00" in value:
             raise InvalidParameters(f"{name} is too long or holds a character that is not allowed.")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise InvalidParameters(f"{name} is not Unicode text.") from None
+        if not _is_unicode(value):
+            raise InvalidParameters(f"{name} is not Unicode text.")
         return value
 
     def switch(self, name: str) -> bool:
@@ -62,6 +62,15 @@ class Parameters(Mapping[str, object]):
         if isinstance(value, str) and value.casefold() in ("true", "1"):
             return True
         raise InvalidParameters(f"{name} is neither true nor false.")
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON can name half of a surrogate pair, which no store and no address can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read(request: HttpRequest, *, query: bool = False) -> Parameters:

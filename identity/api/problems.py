@@ -60,7 +60,6 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> Response
 def unavailable(exception: BaseException | None) -> HttpResponse | None:
     """503 for what passes by itself: a full hash queue, a database or Redis that is away or too busy; else None."""
     if isinstance(exception, Overloaded):
-        metrics.UNAVAILABLE.labels("hash_queue").inc()
         return problem(503, "Too many sign-ins at once.", retry_after=exception.retry_after)
     if isinstance(exception, (OperationalError, InterfaceError)):
         part = "database"

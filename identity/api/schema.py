@@ -88,6 +88,23 @@ _INVALID_CLIENT = OpenApiResponse(
     "The client is unknown or its secret is wrong.",
     [example("Client", {"error": "invalid_client"})],
 )
+_INVALID_REQUEST = {
+    (400, JSON): OpenApiResponse(
+        _ref("OAuthError"),
+        "`token` is missing, or the parameters cannot be read.",
+        [example("No token", {"error": "invalid_request", "error_description": "token is missing."})],
+    ),
+    (415, JSON): OpenApiResponse(
+        _ref("OAuthError"),
+        "Another content type.",
+        [
+            example(
+                "Content type",
+                {"error": "invalid_request", "error_description": f"Send the body as {FORM} or {JSON}."},
+            )
+        ],
+    ),
+}
 _OBJECT = {"type": "object"}
 _TOKEN_IN = {
     "request": {FORM: _ref("TokenBody"), JSON: _ref("TokenBody")},
@@ -185,6 +202,7 @@ INTROSPECTION: dict[str, Any] = {
                 example("Anything else", {"active": False}),
             ],
         ),
+        **_INVALID_REQUEST,
         (401, JSON): _INVALID_CLIENT,
         **_WITHOUT_BODY,
         (413, PROBLEM): ANY_CALL[413, PROBLEM],
@@ -200,6 +218,7 @@ REVOCATION: dict[str, Any] = {
     "parameters": [_CHALLENGE],
     "responses": {
         (200, JSON): OpenApiResponse(_OBJECT, "Done.", [example("Done", {})]),
+        **_INVALID_REQUEST,
         (401, JSON): _INVALID_CLIENT,
         **_WITHOUT_BODY,
         (413, PROBLEM): ANY_CALL[413, PROBLEM],
@@ -235,7 +254,11 @@ def _redirect(described: str) -> dict[str, Any]:
 _AUTHORIZE: Final[list[dict[str, Any]]] = [
     _query("response_type", "`code`.", required=True, const="code"),
     _query("client_id", "The client.", required=True),
-    _query("redirect_uri", "One of the addresses that the client registered.", required=True),
+    _query(
+        "redirect_uri",
+        "One of the addresses that the client registered; may be left out where there is one alone. Of "
+        "`http://127.0.0.1` and `http://[::1]` any port will do.",
+    ),
     _query("scope", "Separated by spaces."),
     _query("state", "Comes back as it is."),
     _query("nonce", "Stands in the ID token."),
@@ -255,12 +278,24 @@ _END_SESSION: Final[list[dict[str, Any]]] = [
 def _for_browsers(
     name: str, summary: str, parameters: list[dict[str, Any]], responses: dict[str, Any]
 ) -> dict[str, Any]:
+    """By GET; and by POST, whose form is sent on to the same by GET."""
     refused = {
         str(status): {"description": HTTPStatus(status).phrase, "content": {PROBLEM: {"schema": _ref("Problem")}}}
-        for status in (400, 413, 429)
+        for status in (400, 413, 415, 429)
     }
-    operation = _plain(name, summary, {**refused, **responses})["get"]
-    return {"get": {**operation, "tags": [_TAG], "parameters": parameters}}
+    unread = refused.pop("415")
+    got = {**_plain(name, summary, {**refused, **responses})["get"], "tags": [_TAG]}
+    properties = {each["name"]: {**each["schema"], "description": each["description"]} for each in parameters}
+    required = [each["name"] for each in parameters if each["required"]]
+    form = {"type": "object", "properties": properties, **({"required": required} if required else {})}
+    onwards = {"303": _redirect("Here again by GET, with the form as the query."), "415": unread}
+    posted = {
+        **got,
+        "operationId": f"{name}_by_post",
+        "requestBody": {"content": {FORM: {"schema": form}}},
+        "responses": {**refused, **onwards},
+    }
+    return {"get": {**got, "parameters": parameters}, "post": posted}
 
 
 # Plain Django views, which REST framework does not see.
@@ -278,23 +313,38 @@ PATHS: Final[dict[str, Any]] = {
         {"302": _redirect("Back to the client, or to the page that asks or says it.")},
     ),
     "/healthz": _plain("healthz", "Whether the process answers", {"200": _status("ok")}),
-    "/readyz": _plain(
-        "readyz",
-        "Whether what it leans on answers too",
-        {
-            "200": _status("ready"),
-            "503": {
-                "description": "No; `failing` names the parts.",
-                "headers": {"Retry-After": {"schema": {"type": "integer"}}},
-                "content": {
-                    PROBLEM: {
-                        "schema": _ref("Problem"),
-                        "example": problem(503, "Not ready.", failing=["database"]),
-                    }
+    "/readyz": {
+        "get": {
+            **_plain(
+                "readyz",
+                "Whether what it leans on answers too",
+                {
+                    "200": _status("ready"),
+                    "400": {
+                        "description": "`need` names a part that there is not.",
+                        "content": {PROBLEM: {"schema": _ref("Problem")}},
+                    },
+                    "503": {
+                        "description": "No; `failing` names the parts.",
+                        "headers": {"Retry-After": {"schema": {"type": "integer"}}},
+                        "content": {
+                            PROBLEM: {
+                                "schema": _ref("Problem"),
+                                "example": problem(503, "Not ready.", failing=["database"]),
+                            }
+                        },
+                    },
                 },
-            },
-        },
-    ),
+            )["get"],
+            "parameters": [
+                _query(
+                    "need",
+                    "The parts that count, separated by commas: some of `database`, `migrations`, `cache`, `broker` "
+                    "and `keys`. The others are not asked. Without it all count.",
+                )
+            ],
+        }
+    },
     "/metrics": _plain(
         "metrics",
         "How it fares, for Prometheus",

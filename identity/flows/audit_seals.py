@@ -78,6 +78,8 @@ def settled_id() -> int:
             " pg_snapshot_xmax(s)::text::bigint FROM (SELECT pg_current_snapshot() AS s) AS now"
         )
         newest, oldest_running, next_transaction = cursor.fetchone()
+    if noted is not None and noted[1] > next_transaction:
+        noted = None  # Within one database that number never falls: the note is of another, and the cache outlived it.
     if noted is not None and oldest_running < noted[1]:
         return 0
     cache.set("stepward:audit-horizon", (newest, next_transaction), timeout=None)

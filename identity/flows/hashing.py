@@ -44,7 +44,7 @@ class HashQueue:
     def _wait(self) -> None:
         with self._guard:
             if self._waiting >= self._places:
-                raise Overloaded(_RETRY_AFTER_SECONDS)
+                raise _refusal()
             self._waiting += 1
         metrics.HASH_WAITING.inc()
         try:
@@ -94,7 +94,13 @@ def _with_slot(work: Callable[[], _T]) -> _T:
             try:
                 return work()
             except MemoryError:
-                raise Overloaded(_RETRY_AFTER_SECONDS) from None
+                raise _refusal() from None
+
+
+def _refusal() -> Overloaded:
+    """Counted here, as those who answer it are many."""
+    metrics.UNAVAILABLE.labels("hash_queue").inc()
+    return Overloaded(_RETRY_AFTER_SECONDS)
 
 
 def _lend_connection() -> None:

@@ -24,7 +24,8 @@ ACCOUNT_WIDE_LIMIT = 100
 _WAIT_FOR_OTHERS_SECONDS = 5.0
 
 # One row in, its count out, and the account beside it: whether there is one changes nothing of what is done.
-# The columns are read before any of them is set, on both databases.
+# The columns are read before any of them is set, on both databases. A count is whose the name is now: it may have been
+# begun before there was the account.
 _ADMIT = """
 INSERT INTO identity_passwordtries (key, failures, window_started, locked_until, admitted, updated, user_id)
 SELECT %(key)s, 1, %(now)s, 0, %(true)s, %(now)s, (SELECT id FROM identity_user WHERE username_key = %(name)s)
@@ -50,7 +51,7 @@ ON CONFLICT (key) DO UPDATE SET
     ELSE identity_passwordtries.window_started END,
   locked_until = CASE
     WHEN identity_passwordtries.locked_until > %(now)s THEN identity_passwordtries.locked_until ELSE 0 END,
-  updated = %(now)s
+  updated = %(now)s, user_id = excluded.user_id
 RETURNING failures, admitted, locked_until,
   (SELECT id FROM identity_user WHERE username_key = %(name)s),
   (SELECT password FROM identity_user WHERE username_key = %(name)s)
@@ -70,8 +71,14 @@ ON CONFLICT (key) DO UPDATE SET
     WHEN identity_passwordtries.locked_until > 0 THEN 0
     WHEN identity_passwordtries.failures + 1 >= %(limit)s THEN %(until)s
     ELSE 0 END,
-  updated = %(now)s
+  updated = %(now)s, user_id = excluded.user_id
 RETURNING locked_until
+"""
+# A lock for every network keeps all others from counting, hence from saying whose it is.
+_CLAIM = """
+UPDATE identity_passwordtries SET user_id = (SELECT id FROM identity_user WHERE username_key = %(name)s)
+WHERE key = %(account)s AND EXISTS (SELECT 1 FROM identity_user u WHERE u.username_key = %(name)s
+  AND (identity_passwordtries.user_id IS NULL OR identity_passwordtries.user_id <> u.id))
 """
 
 
@@ -102,6 +109,8 @@ def admit(
         row = rows.one(statement, parameters)
         if row is None and statement is _ADMIT_IF_CURRENT and client and not client_rows.is_current(client):
             raise OutdatedClient
+        if row is None:
+            rows.changed(_CLAIM, {"name": name_key, "account": keys[1]})
         if row is None or row[2]:
             return None
         if row[1]:
@@ -144,11 +153,6 @@ def forgetting(admission: Admission) -> Step:
 def unlock(user: User) -> int:
     """Take away every count of the account, on every network; how many there were."""
     return PasswordTries.objects.filter(user=user).delete()[0]
-
-
-def is_locked_out(user: User, now: datetime) -> bool:
-    """Whether some network, or every one, is locked out of this account: what the panel shows."""
-    return PasswordTries.objects.filter(user=user, locked_until__gt=_milliseconds(now)).exists()
 
 
 def untold(now: datetime, limit: int = 100) -> list[PasswordTries]:

@@ -12,7 +12,7 @@ from identity import rows
 from identity.errors import Overloaded
 from identity.flows import hashing, lockout
 from identity.models import Client, Installation, PasswordHistory, User
-from identity.outcomes import PasswordRefusal, PasswordVerdict
+from identity.outcomes import Admission, PasswordRefusal, PasswordVerdict
 from identity.primitives import login_names
 from identity.rows import Step
 
@@ -42,6 +42,7 @@ def check(
         return PasswordVerdict(account=_named(name_key), refusal=PasswordRefusal.LOCKED_OUT)
     try:
         right = hashing.matches(password, admission.encoded)
+        encoded = _up_to_date(admission, password) if right else ""
     except Overloaded:
         lockout.give_back(admission)
         raise
@@ -53,11 +54,6 @@ def check(
             one_try_left=admission.one_left_after_this,
             account_locked_now=lockout.count_wrong(admission, installation, now, user=account),
         )
-    encoded, user_pk = admission.encoded, admission.user_pk
-    assert encoded is not None  # noqa: S101  Nobody's hash never matches …
-    assert user_pk is not None  # noqa: S101  … and a hash comes with its account.
-    if hashing.is_out_of_date(encoded):
-        encoded = _upgrade(encoded, password, user_pk)
     return PasswordVerdict(admission=admission, encoded=encoded)
 
 
@@ -131,11 +127,23 @@ def _named(name_key: str) -> User | None:
     return User.objects.filter(username_key=name_key).first()
 
 
-def _upgrade(encoded: str, password: str, user_pk: int) -> str:
-    """Store the same password under today's parameters, unless it was changed meanwhile."""
-    fresh = hashing.make(password)
-    User.objects.filter(pk=user_pk, password=encoded).update(password=fresh)
-    return fresh
+def _up_to_date(admission: Admission, password: str) -> str:
+    """The hash in force of a right password: under today's parameters, if there is room to make it.
+
+    Others sign in meanwhile and do the same: whichever hash of this password is stored in the end is the one in force.
+    """
+    encoded, user_pk = admission.encoded, admission.user_pk
+    assert encoded is not None  # noqa: S101  Nobody's hash never matches …
+    assert user_pk is not None  # noqa: S101  … and a hash comes with its account.
+    if not hashing.is_out_of_date(encoded):
+        return encoded
+    account = User.objects.filter(pk=user_pk)
+    with suppress(Overloaded):  # The old one is as good until the next time.
+        fresh = hashing.make(password)
+        if account.filter(password=encoded).update(password=fresh):
+            return fresh
+    stored = account.values_list("password", flat=True).first()
+    return stored if stored is not None and stored != encoded and hashing.matches(password, stored) else encoded
 
 
 @cache

@@ -145,7 +145,8 @@ def exchange(client: Client, parameters: dict[str, str], *, address: str, now: d
 
     A refresh token used twice, or by another client, ends its whole family (RFC 9700, 4.14.2).
     """
-    found = find_refresh_token(parameters["refresh_token"]) if parameters.get("refresh_token") else None
+    token = parameters.get("refresh_token") if parameters["grant_type"] == "refresh_token" else None
+    found = find_refresh_token(token) if token else None
     user = found.user if found else None
     if user is not None and accounts.states(user, client, now) and found is not None and found.application == client:
         audit.record("token.refused", outcome="refused", reason="account", user=user, client=client, address=address)

@@ -20,6 +20,7 @@ from identity.oauth.validator import checksum
 
 _CODE_CHARACTERS = 43  # 256 bits of 62 letters and digits.
 _CODE_LIFETIME = timedelta(seconds=60)
+_NOT_SUPPORTED = ("request", "request_uri", "registration")  # OpenID Connect Core, 6.1, 6.2 and 7.2.1.
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # RFC 7636, 4.2: the SHA-256 of a verifier, in base64url.
 
 
@@ -29,6 +30,7 @@ class Asked:
 
     client: Client
     redirect_uri: str
+    names_redirect_uri: bool
     scopes: tuple[str, ...]
     state: str
     nonce: str
@@ -58,8 +60,12 @@ def check(query: str) -> Asked | Refused:
         # No parameter may hold a NUL (RFC 6749, appendix A), and PostgreSQL keeps none: a client or an address with
         # one is unknown already, and goes nowhere.
         is_well_formed = "%00" not in query and _CHALLENGE.fullmatch(request.code_challenge)
-        if request.code_challenge_method != "S256" or not is_well_formed:
+        if request.code_challenge_method != "S256" or not is_well_formed or request.duplicate_params:
             return back(request.redirect_uri, request.state, "invalid_request")
+        given = dict(request.uri_query_params)
+        for name in _NOT_SUPPORTED:
+            if given.get(name):
+                return back(request.redirect_uri, request.state, f"{name}_not_supported")
     except FatalClientError as refusal:
         return Refused(refusal.error or "invalid_request")
     except OAuth2Error as refusal:
@@ -69,6 +75,7 @@ def check(query: str) -> Asked | Refused:
     return Asked(
         client=request.client,
         redirect_uri=request.redirect_uri,
+        names_redirect_uri=not request.using_default_redirect_uri,
         scopes=tuple(request.scopes),
         state=request.state or "",
         nonce=(request.nonce or "")[:255],
@@ -93,7 +100,7 @@ def grant_code(asked: Asked, session: Session, now: datetime) -> str:
         application=asked.client,
         code=checksum(code),
         expires=now + _CODE_LIFETIME,
-        redirect_uri=asked.redirect_uri,
+        redirect_uri=asked.redirect_uri if asked.names_redirect_uri else "",
         scope=" ".join(asked.scopes),
         code_challenge=asked.code_challenge,
         code_challenge_method="S256",

@@ -3,18 +3,12 @@
 import base64
 import binascii
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from urllib.parse import unquote_plus
 
 from identity import rows
 from identity.models import Client
 from identity.oauth import client_rows, client_secrets
-
-
-class ClientRefusal(StrEnum):
-    INVALID_CLIENT = "invalid_client"
-    TWO_WAYS_AT_ONCE = "invalid_request"
 
 
 @dataclass(frozen=True, slots=True)

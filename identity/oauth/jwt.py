@@ -31,7 +31,7 @@ def read(token: str, *, typ: str, now: datetime, leeway: int = 0) -> dict[str, A
             return None
         key.verify(_decode(signature), f"{head}.{body}".encode(), padding.PKCS1v15(), SHA256())
         return claims if claims["exp"] + leeway > now.timestamp() else None
-    except (ValueError, KeyError, TypeError, binascii.Error, InvalidSignature, UnicodeDecodeError):
+    except (ValueError, KeyError, TypeError, binascii.Error, InvalidSignature, UnicodeDecodeError, RecursionError):
         return None
 
 

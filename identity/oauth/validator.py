@@ -5,6 +5,7 @@ which also decides between two uses of one refresh token, and ending a family is
 """
 
 import hashlib
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,8 @@ from identity.primitives.imports import on_first_use
 
 with on_first_use("requests", "urllib3"):  # 5 MB for asking other servers, which nobody does here.
     from oauth2_provider.oauth2_validators import OAuth2Validator
+
+_ON_LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?((?:[/?].*)?)")
 
 
 def checksum(token: str) -> str:
@@ -48,6 +51,12 @@ def refresh_row(token: str, session: Session, scope: str, now: datetime, *, user
         created=now,
         updated=now,
     )
+
+
+def _without_port(redirect_uri: str) -> str:
+    """Of an address on loopback all but the port, which a native application takes as it comes; any other as it is."""
+    found = _ON_LOOPBACK.fullmatch(redirect_uri)
+    return f"{found[1]}{found[2]}" if found else redirect_uri
 
 
 class StepwardValidator(OAuth2Validator):
@@ -157,8 +166,9 @@ class StepwardValidator(OAuth2Validator):
     def validate_redirect_uri(
         self, client_id: str, redirect_uri: str, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
-        """Exactly one of those registered (RFC 9700, 4.1.3)."""
-        return redirect_uri in request.client.redirect_uris.split()
+        """Exactly one of those registered (RFC 9700, 4.1.3); on loopback with any port (RFC 8252, 7.3)."""
+        registered = request.client.redirect_uris.split()
+        return _without_port(redirect_uri) in [_without_port(uri) for uri in registered]
 
     def validate_response_type(
         self, client_id: str, response_type: str, client: Client, request: Request, *args: Any, **kwargs: Any
@@ -183,7 +193,11 @@ class StepwardValidator(OAuth2Validator):
     def confirm_redirect_uri(
         self, client_id: str, code: str, redirect_uri: str, client: Client, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
-        return bool(request.found_grant.redirect_uri == redirect_uri)
+        """What was asked with, port and all. Only where it was left out then it may be now (RFC 6749, 4.1.3)."""
+        asked_with = request.found_grant.redirect_uri
+        if not asked_with:
+            return redirect_uri in client.redirect_uris.split()
+        return bool(not request.using_default_redirect_uri and redirect_uri == asked_with)
 
     @staticmethod
     def _is_going_on(session: Session | None, now: Any) -> bool:

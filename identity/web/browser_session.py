@@ -17,7 +17,7 @@ from identity.web.freshness import ACR, AUTH_TIME, SESSION_ID
 _BACKEND = "identity.web.backend.CompletedSignInBackend"
 AMR = "amr"
 # What a client's authorization request noted down before the sign-in, and looks for after it.
-_KEPT = ("authorize_asked_at",)
+_KEPT = ("authorize_asked",)
 _LAST_USED_IS_WRITTEN_EVERY = timedelta(seconds=60)
 
 

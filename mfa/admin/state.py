@@ -10,7 +10,7 @@ from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, Max
 from identity.models import Client, PasswordTries, User
 from identity.models.client import OWN_PAGES
 from identity.primitives import login_names
-from mfa.flows.policy import EffectivePolicy, combine
+from mfa.flows.policy import EffectivePolicy, combine, for_own_pages
 from mfa.models.authenticator import Authenticator, Enrolment, EnrolmentState
 from mfa.models.policy import MfaPolicy, Mode
 
@@ -134,7 +134,8 @@ def explain(user: User, policies: Iterable[MfaPolicy] | None = None) -> list[tup
     known = list(policies if policies is not None else MfaPolicy.objects.select_related("client", "group"))
     mine = set(user.groups.values_list("pk", flat=True))
     everywhere = [row for row in known if row.installation_id or row.group_id in mine]
-    found = [("Sign-in to this server's own pages", combine(everywhere))]
+    own = [row for row in known if row.client is not None and row.client.is_own_pages]
+    found = [("Sign-in to this server's own pages", for_own_pages(combine([*everywhere, *own])))]
     clients = Client.objects.exclude(client_id=OWN_PAGES)
     if not user.all_clients and not user.groups.filter(all_clients=True).exists():
         clients = clients.filter(Q(role_holders=user) | Q(member_groups__members=user)).distinct()

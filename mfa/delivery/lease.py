@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, InterfaceError, connection, connections
 
 from mfa.models.delivery import Delivery, DeliveryState
 
@@ -48,7 +48,7 @@ def _keep(delivery_id: uuid.UUID, lease: uuid.UUID, clock: Callable[[], datetime
             Delivery.objects.filter(pk=delivery_id, lease=lease, state=DeliveryState.WAITING).update(
                 leased_until=clock() + LEASE
             )
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             continue  # The database may be back before the lease runs out.
         finally:
             connections.close_all()

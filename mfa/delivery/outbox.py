@@ -35,6 +35,10 @@ MOST_ATTEMPTS: Final = 2 * len(BACK_OFF)
 """A message whose workers die again and again, before they can note a refusal, is given up after so many."""
 
 
+class CannotSeal(Exception):
+    """A message cannot be kept: its owner's data key opens no more, or under none of this process's keys."""
+
+
 def put(
     user: User,
     *,
@@ -50,8 +54,14 @@ def put(
     """Write one message into the outbox, in the caller's transaction. `facts` are JSON values; they are sealed.
 
     `not_after`: a message that has not gone by then never goes. `delivery_id` lets the caller find it again.
+    Raises CannotSeal, with nothing written.
     """
     identity = delivery_id or uuid.uuid4()
+    try:
+        sealed = secret_store.seal_for(user, json.dumps(facts).encode(), **_place(identity))
+    except secret_store.CannotOpen:
+        log.error("message cannot be sealed", user=str(user.subject), template=template)
+        raise CannotSeal from None
     return Delivery.objects.create(
         id=identity,
         user=user,
@@ -59,7 +69,7 @@ def put(
         template=template,
         language=language,
         destination=destination,
-        sealed_context=secret_store.seal_for(user, json.dumps(facts).encode(), **_place(identity)),
+        sealed_context=sealed,
         created_at=now,
         not_after=not_after,
         next_attempt_at=now + HEAD_START,
@@ -121,7 +131,9 @@ def _hand_over(delivery_id: uuid.UUID, now: datetime) -> None:
     lease = uuid.uuid4()
     if not _take(delivery_id, lease, now):
         return
-    delivery = Delivery.objects.select_related("user").get(pk=delivery_id)
+    delivery = Delivery.objects.select_related("user").filter(pk=delivery_id).first()
+    if delivery is None:  # It has just gone with its owner.
+        return
     if delivery.not_after is not None and delivery.not_after <= now:
         _finish(delivery, lease, DeliveryState.EXPIRED, clock())
         return

@@ -12,6 +12,7 @@ from identity.models import Client, Group, Installation, User
 from identity.primitives import login_names
 from mfa.flows import notices, remembered_devices, requests
 from mfa.models.authenticator import Authenticator, Kind
+from mfa.models.invitation import Invitation, InvitationPurpose
 from mfa.models.policy import Mode
 from mfa.outcomes import Origin
 from mfa.primitives.destinations import canonical_email, canonical_phone
@@ -127,11 +128,11 @@ def drop_address(user: User, kind: Kind, old: str, *, actor: User, address: str,
     held = list(Authenticator.objects.filter(user=user, kind=kind, destination=old))
     if held or was_verified:
         notices.tell(user, "authenticator_removed", Origin(address), now, also_to=[old], label=kind.label)
+    if held:
+        end_what_rests_on_it(user, "authenticator removed", now)  # Requests first, as sending a code locks them.
     for row in held:
         audit.record("authenticator.removed", user=user, actor=actor, authenticator=row.pk, address=address)
         row.delete()
-    if held:
-        end_what_rests_on_it(user, "authenticator removed", now)
 
 
 def sign_out(user: User, *, actor: User, reason: str, address: str, now: datetime) -> None:
@@ -142,9 +143,9 @@ def sign_out(user: User, *, actor: User, reason: str, address: str, now: datetim
 
 
 def invite(user: User, *, actor: User, reason: str, address: str, now: datetime) -> str:
-    """A code with which the person may enrol a first authenticator; older ones are over."""
+    """A code with which the person may enrol a first authenticator; older codes are over, password links are not."""
     with transaction.atomic():
-        remembered_devices.spend_invitations(user, now)
+        Invitation.objects.spend_all(user, InvitationPurpose.ENROLMENT, now)
         code = remembered_devices.invite(user, actor=actor, now=now, lifetime=INVITATION_LIFETIME)
         audit.record("account.invited", user=user, actor=actor, address=address, detail={"reason": reason})
     return code

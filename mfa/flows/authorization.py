@@ -49,12 +49,8 @@ def exchange(client: Client, parameters: dict[str, str], origin: Origin, now: da
     if found is None:
         return _refused(None, client, "unknown_code", origin)
     if found.spent_at is not None or found.application_id != client.pk:
-        # It has leaked: either somebody else holds it too, or somebody else used it first (RFC 6749, 4.1.2; A46).
         with transaction.atomic():
-            Grant.objects.filter(pk=found.pk, spent_at__isnull=True).update(spent_at=now)
-            if found.spent_at is not None and found.session is not None:
-                tokens.end_session(found.session, "code used twice", now)
-            return _refused(found, client, "code_leaked", origin)
+            return _leaked(found, client, origin, now)
     if found.expires <= now or not authorization.is_redeemable(client, parameters, found):
         return _refused(found, client, "code_not_redeemable", origin)
     with transaction.atomic():
@@ -63,8 +59,8 @@ def exchange(client: Client, parameters: dict[str, str], origin: Origin, now: da
 
 def _give(found: Grant, client: Client, origin: Origin, now: datetime) -> OAuthAnswer:
     session = found.session
-    if session is None or not Grant.objects.filter(pk=found.pk, spent_at__isnull=True).update(spent_at=now):
-        return _refused(found, client, "code_leaked", origin)
+    if session is None or not _spend(found, now):
+        return _leaked(found, client, origin, now)
     completed = sign_in.from_browser(session, client, tuple(found.scope.split()), origin, now)
     if completed is None:
         return _refused(found, client, "account", origin)
@@ -79,6 +75,20 @@ def _give(found: Grant, client: Client, origin: Origin, now: datetime) -> OAuthA
     document |= {"refresh_token": issued.refresh_token} if issued.refresh_token else {}
     document |= {"id_token": issued.id_token} if issued.id_token else {}
     return OAuthAnswer(200, document)
+
+
+def _spend(found: Grant, now: datetime) -> bool:
+    """Whether this use is the first one; of several at once the others wait for it, and see what it gave."""
+    return Grant.objects.filter(pk=found.pk, spent_at__isnull=True).update(spent_at=now) == 1
+
+
+def _leaked(found: Grant, client: Client, origin: Origin, now: datetime) -> OAuthAnswer:
+    """Somebody else holds the code too, or has used it first: what it gave is over (RFC 6749, 4.1.2; ATTACKS A46)."""
+    if not _spend(found, now):
+        given = Session.objects.filter(grants=found).first()
+        if given is not None:
+            tokens.end_session(given, "code used twice", now)
+    return _refused(found, client, "code_leaked", origin)
 
 
 def _refused(found: Grant | None, client: Client, reason: str, origin: Origin) -> OAuthAnswer:

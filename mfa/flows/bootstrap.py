@@ -13,7 +13,7 @@ from identity.models.user import AdminRole
 from identity.primitives import login_names
 from mfa import conf
 from mfa.flows import reset
-from mfa.models.invitation import Invitation
+from mfa.models.invitation import Invitation, InvitationPurpose
 from mfa.outcomes import Origin
 
 LINK_LIFETIME = timedelta(hours=24)
@@ -42,9 +42,13 @@ def make_link(username: str, now: datetime, *, force: bool = False) -> str:
         if not force and any(owner.has_usable_password() for owner in _owners()):
             raise BootstrapRefused("An owner already exists. With --force a further one is made.")
         user = _owner_without_password(username)
-        Invitation.objects.filter(user=user, spent_at__isnull=True).update(spent_at=now)
+        Invitation.objects.spend_all(user, InvitationPurpose.PASSWORD, now)
         Invitation.objects.create(
-            user=user, digest=_digest(token, _FIRST_OWNER), created_at=now, expires_at=now + LINK_LIFETIME
+            user=user,
+            purpose=InvitationPurpose.PASSWORD,
+            digest=_digest(token, _FIRST_OWNER),
+            created_at=now,
+            expires_at=now + LINK_LIFETIME,
         )
         audit.record("administrator.invited", user=user, detail={"by": "bootstrap_admin", "forced": force})
     return f"{conf.public_url()}/account/bootstrap/{token}"
@@ -56,6 +60,7 @@ def make_password_link(user: User, *, actor: User, reason: str, address: str, no
     with transaction.atomic():
         Invitation.objects.create(
             user=user,
+            purpose=InvitationPurpose.PASSWORD,
             digest=_digest(token, _PASSWORD_LINK),
             created_at=now,
             created_by=actor,

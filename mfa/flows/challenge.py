@@ -7,6 +7,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -25,6 +26,7 @@ from mfa.flows import deliveries
 from mfa.models.authentication_request import AuthenticationRequest, RequestState
 from mfa.models.authenticator import Authenticator, Enrolment, EnrolmentState
 from mfa.models.challenge import Challenge, ChallengeMode, ChallengeState
+from mfa.models.delivery import Delivery
 from mfa.outcomes import HandOver, Origin
 from mfa.verifiers import delivered_code
 
@@ -46,8 +48,8 @@ class _Prepared:
 def send_code(request: AuthenticationRequest, authenticator: Authenticator, origin: Origin, now: datetime) -> HandOver:
     """Send a new code to the authenticator's destination and wait up to 3 s for its hand-over.
 
-    FAILED where the gateway refused by then, the sending budget is spent, or the request is over. Call it outside a
-    transaction. One challenge's code is good for `OTP_LIFETIME`.
+    FAILED where the gateway refused by then, the sending budget is spent, wrong codes have disabled the authenticator,
+    or the request is over. Call it outside a transaction. One challenge's code is good for `OTP_LIFETIME`.
     """
     challenge_id = uuid.uuid4()
     code = delivered_code.new_code()
@@ -81,33 +83,8 @@ def send_enrolment_code(enrolment: Enrolment, origin: Origin, now: datetime) -> 
 
     `enrolment.destination` and `kind` say where; outcomes as for `send_code`.
     """
-    with transaction.atomic():
-        held = (
-            Enrolment.objects.select_for_update(of=("self",))
-            .select_related("user", "request__client")
-            .get(pk=enrolment.pk)
-        )
-        if held.state != EnrolmentState.PENDING or held.expires_at <= now or not held.destination:
-            return HandOver.FAILED
-        if not _within_budget(held.user, held.destination, held.request, origin, now):
-            return HandOver.FAILED
-        outbox.call_back(held.user, "enrolment_code", held.destination, now)
-        code = delivered_code.new_code()
-        held.code_digest = delivered_code.enrolment_digest(held.pk, code)
-        held.code_expires_at = now + conf.otp_lifetime()
-        held.save(update_fields=["code_digest", "code_expires_at"])
-        delivery = deliveries.enqueue(
-            held.user,
-            template="enrolment_code",
-            kind=held.kind,
-            destination=held.destination,
-            facts={"code": code, **_told(held.request, held.user, origin, now, conf.otp_lifetime())},
-            language=messages.supported(held.user.language, origin.language),
-            now=now,
-            not_after=held.code_expires_at,
-        )
-    enrolment.code_digest, enrolment.code_expires_at = held.code_digest, held.code_expires_at
-    return deliveries.wait(delivery.pk)
+    delivery = _put_enrolment_code(enrolment, origin, now)
+    return deliveries.wait(delivery.pk) if delivery else HandOver.FAILED
 
 
 def cancel(request: AuthenticationRequest, now: datetime) -> None:
@@ -139,7 +116,8 @@ def link_of(token: str, now: datetime) -> Challenge | None:
 def approve(token: str, origin: Origin, now: datetime) -> bool:
     """The click on "yes, it was me"; False when the link was used, ran out, or its request is over.
 
-    The challenge alone is marked. The flow that waits for it passes the request.
+    Nor does it approve anything once wrong codes have disabled the authenticator that it was sent to. The challenge
+    alone is marked. The flow that waits for it passes the request.
     """
     return _decide_link(token, ChallengeState.APPROVED, origin, now)
 
@@ -165,6 +143,37 @@ def wait_for_link(challenge: Challenge, *, until: float) -> ChallengeState:
         time.sleep(min(left, _LOOK_EVERY))
 
 
+def _put_enrolment_code(enrolment: Enrolment, origin: Origin, now: datetime) -> Delivery | None:
+    with suppress(outbox.CannotSeal), transaction.atomic():
+        held = (
+            Enrolment.objects.select_for_update(of=("self",))
+            .select_related("user", "request__client")
+            .get(pk=enrolment.pk)
+        )
+        if held.state != EnrolmentState.PENDING or held.expires_at <= now or not held.destination:
+            return None
+        if not _within_budget(held.user, held.destination, held.request, origin, now):
+            return None
+        outbox.call_back(held.user, "enrolment_code", held.destination, now)
+        code = delivered_code.new_code()
+        held.code_digest = delivered_code.enrolment_digest(held.pk, code)
+        held.code_expires_at = now + conf.otp_lifetime()
+        held.save(update_fields=["code_digest", "code_expires_at"])
+        delivery = deliveries.enqueue(
+            held.user,
+            template="enrolment_code",
+            kind=held.kind,
+            destination=held.destination,
+            facts={"code": code, **_told(held.request, held.user, origin, now, conf.otp_lifetime())},
+            language=messages.supported(held.user.language, origin.language),
+            now=now,
+            not_after=held.code_expires_at,
+        )
+        enrolment.code_digest, enrolment.code_expires_at = held.code_digest, held.code_expires_at
+        return delivery
+    return None
+
+
 def _open(
     challenge_id: UUID,
     request: AuthenticationRequest,
@@ -173,13 +182,14 @@ def _open(
     now: datetime,
     prepared: _Prepared,
 ) -> Challenge | None:
-    with transaction.atomic():
+    with suppress(outbox.CannotSeal), transaction.atomic():
         held = (
             AuthenticationRequest.objects.select_for_update(of=("self",))
             .select_related("client", "user")
             .get(pk=request.pk)
         )
-        if held.state != RequestState.OPEN or held.expires_at <= now or authenticator.user_id != held.user_id:
+        usable = Authenticator.objects.filter(pk=authenticator.pk, user_id=held.user_id, disabled_at__isnull=True)
+        if held.state != RequestState.OPEN or held.expires_at <= now or not usable.exists():
             return None
         if not _within_budget(held.user, authenticator.destination, held, origin, now):
             return None
@@ -213,7 +223,8 @@ def _open(
             request_ref=held.ref,
             detail={"mode": prepared.mode.label},
         )
-    return challenge
+        return challenge
+    return None
 
 
 def _within_budget(user: User, destination: str, request: AuthenticationRequest, origin: Origin, now: datetime) -> bool:
@@ -233,17 +244,20 @@ def _within_budget(user: User, destination: str, request: AuthenticationRequest,
 
 def _decide_link(token: str, state: ChallengeState, origin: Origin, now: datetime) -> bool:
     challenge = link_of(token, now)
-    if challenge is None or not _decide(challenge.pk, state, now):
+    if challenge is None or (state == ChallengeState.APPROVED and challenge.authenticator.disabled_at is not None):
         return False
     request = challenge.request
-    audit.record(
-        f"challenge.{state.value}",
-        user=request.user,
-        client=request.client,
-        authenticator=challenge.authenticator_id,
-        address=origin.address,
-        request_ref=request.ref,
-    )
+    with transaction.atomic():
+        if not _decide(challenge.pk, state, now):
+            return False
+        audit.record(
+            f"challenge.{state.value}",
+            user=request.user,
+            client=request.client,
+            authenticator=challenge.authenticator_id,
+            address=origin.address,
+            request_ref=request.ref,
+        )
     return True
 
 

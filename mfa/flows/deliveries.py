@@ -38,7 +38,10 @@ def enqueue(
     not_after: datetime | None = None,
     delivery_id: UUID | None = None,
 ) -> Delivery:
-    """Write one message in the caller's transaction; it starts on its way when, and only if, that commits."""
+    """Write one message in the caller's transaction; it starts on its way when, and only if, that commits.
+
+    Raises `outbox.CannotSeal`, with nothing written.
+    """
     delivery = outbox.put(
         user,
         template=template,
@@ -106,7 +109,9 @@ def serve(all_sweeps: Callable[[datetime], int]) -> None:
 
 
 def _outcome(delivery_id: UUID) -> HandOver | None:
-    row = Delivery.objects.only("state", "lease", "last_error").get(pk=delivery_id)
+    row = Delivery.objects.only("state", "lease", "last_error").filter(pk=delivery_id).first()
+    if row is None:  # It has gone with its owner.
+        return HandOver.FAILED
     if row.state == DeliveryState.SENT:
         return HandOver.DONE
     if row.state != DeliveryState.WAITING or (row.lease is None and row.last_error):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
@@ -12,10 +13,11 @@ from identity.flows import accounts, audit
 from identity.models import AuditEvent, User
 from identity.rows import Rows, Step
 from mfa import secret_store
-from mfa.flows import challenge, notices, people, policy, recovery, remembered_devices, requests, tries
+from mfa.flows import challenge, notices, own_sessions, people, policy, recovery, remembered_devices, requests, tries
 from mfa.models import AuthenticationRequest, Authenticator, Enrolment
 from mfa.models.authentication_request import PassedBy, Purpose, RequestState
 from mfa.models.authenticator import EnrolmentState, Kind
+from mfa.models.invitation import Invitation, InvitationPurpose
 from mfa.outcomes import EnrolmentRefusal, HandOver, Origin
 from mfa.primitives import destinations, totp
 from mfa.verifiers import delivered_code
@@ -41,7 +43,8 @@ _WHAT_HOLDS_NOW = """
 SELECT r.state, r.enrolment_confirmed_at IS NOT NULL, r.passed_by, a.kind, a.destination,
   EXISTS (SELECT 1 FROM mfa_recoverycodeset s WHERE s.user_id = r.user_id),
   EXISTS (SELECT 1 FROM mfa_remembereddevice d WHERE d.user_id = r.user_id AND d.revoked_at IS NULL)
-    OR EXISTS (SELECT 1 FROM mfa_invitation i WHERE i.user_id = r.user_id AND i.spent_at IS NULL)
+    OR EXISTS (SELECT 1 FROM mfa_invitation i
+      WHERE i.user_id = r.user_id AND i.purpose = 'enrolment' AND i.spent_at IS NULL)
 FROM mfa_authenticationrequest r LEFT JOIN mfa_authenticator a ON a.user_id = r.user_id
 WHERE r.id = %(request)s ORDER BY a.created_at"""
 _WIN = """
@@ -142,15 +145,12 @@ def begin_delivered(
 def _begin_delivered(
     request: AuthenticationRequest, kind: Kind, typed_destination: str, origin: Origin, now: datetime
 ) -> Enrolment | EnrolmentRefusal:
-    canonical = destinations.canonical_email if kind == Kind.EMAIL else destinations.canonical_phone
-    destination = canonical(typed_destination)
+    destination = _canonical(kind, typed_destination)
     if destination is None:
         return EnrolmentRefusal.DESTINATION_MALFORMED
     with transaction.atomic():
         user = accounts.lock_row(request.user_id)
-        # A password thief must not enrol his own mailbox.
-        recorded = user.email if kind == Kind.EMAIL else user.mobile_phone
-        if recorded and canonical(recorded) != destination:
+        if _is_not_own(user, kind, destination):
             return _not_now(request, kind) or EnrolmentRefusal.DESTINATION_NOT_OWN
         Enrolment.objects.filter(request=request, kind=kind, state=EnrolmentState.PENDING).update(
             state=EnrolmentState.CANCELLED, code_digest=""
@@ -233,20 +233,23 @@ def cancel(request: AuthenticationRequest, origin: Origin, now: datetime) -> boo
 
 
 def take_recovery_codes(request: AuthenticationRequest, origin: Origin, now: datetime) -> list[str] | EnrolmentRefusal:
-    """The ten codes, once, after the request confirmed the account's first enrolment."""
+    """The ten codes, once, after the request confirmed the account's first enrolment and until something ends it."""
     with transaction.atomic():
-        due = AuthenticationRequest.objects.filter(pk=request.pk, recovery_codes_due=True).update(
-            recovery_codes_due=False
-        )
-        if not due:
+        accounts.lock_row(request.user_id)
+        due = AuthenticationRequest.objects.filter(pk=request.pk, recovery_codes_due=True)
+        if not due.exclude(state=RequestState.CANCELLED).update(recovery_codes_due=False):
             return EnrolmentRefusal.NONE_DUE
         return recovery.make_codes(request.user, now, origin)
 
 
-def start_signed_in(user: User, origin: Origin, now: datetime) -> str:
-    """A fresh id that serves only an enrolment, for somebody who has just shown a second factor."""
+def start_signed_in(user: User, session_id: UUID | str, origin: Origin, now: datetime) -> str | None:
+    """A fresh id that serves only an enrolment, for who has just shown a second factor; None once that session is over.
+
+    The caller has judged how fresh the session is; whether it goes on is looked at again under the lock.
+    """
     with transaction.atomic():
-        accounts.lock_row(user.pk)
+        if not own_sessions.lock_while_on(user, session_id):
+            return None
         request_id, request = requests.open_request(
             user,
             None,
@@ -347,11 +350,9 @@ def _confirm(
         return EnrolmentRefusal.REQUEST_OVER
     if confirmed:
         return EnrolmentRefusal.ALREADY_CONFIRMED
-    refusal = _not_now(request, kind, [each for each, _ in held])
+    refusal = _not_now(request, kind, [each for each, _ in held]) or _not_there(user, enrolment)
     if refusal is not None:
         return refusal
-    if kind == Kind.EMAIL and _is_taken(user, enrolment.destination):
-        return EnrolmentRefusal.DESTINATION_TAKEN
     if enrolment.destination and (kind, enrolment.destination) in held:
         return EnrolmentRefusal.ALREADY_CONFIRMED
     secret = totp_verifier.enrolment_secret(enrolment) if kind == Kind.APP else None
@@ -371,7 +372,7 @@ def _confirm(
         User.objects.filter(pk=user.pk).update(mobile_phone=enrolment.destination, mobile_verified_at=now)
     if has_more:
         remembered_devices.forget_all(user, now)
-        remembered_devices.spend_invitations(user, now)
+        Invitation.objects.spend_all(user, InvitationPurpose.ENROLMENT, now)
     reached = [(each, where) for each, where in [*held, (kind, enrolment.destination)] if where]
     notices.tell(user, "authenticator_added", origin, now, delivered=reached, label=authenticator.label)
     return authenticator
@@ -412,6 +413,29 @@ def _passing(request: AuthenticationRequest, kind: Kind, now: datetime, *, recov
     """The confirmation passes the request that waited for it, and recovery codes are due after the first one."""
     amr = "pwd sms mfa" if kind == Kind.SMS else "pwd otp mfa"
     return Step(_PASS, {"now": rows.instant(now), "due": recovery_codes_due, "amr": amr, "request": request.pk})
+
+
+def _not_there(user: User, enrolment: Enrolment) -> EnrolmentRefusal | None:
+    """Why the destination cannot become the account's; None when it can, and for an app."""
+    kind = Kind(enrolment.kind)
+    if kind == Kind.APP:
+        return None
+    if _is_not_own(user, kind, enrolment.destination):
+        _end(enrolment, EnrolmentState.CANCELLED)
+        return EnrolmentRefusal.DESTINATION_NOT_OWN
+    if kind == Kind.EMAIL and _is_taken(user, enrolment.destination):
+        return EnrolmentRefusal.DESTINATION_TAKEN
+    return None
+
+
+def _canonical(kind: Kind, destination: str) -> str | None:
+    return (destinations.canonical_email if kind == Kind.EMAIL else destinations.canonical_phone)(destination)
+
+
+def _is_not_own(user: User, kind: Kind, destination: str) -> bool:
+    """Whether the account has another address or number: who stole a password must not enrol a mailbox of his own."""
+    recorded = user.email if kind == Kind.EMAIL else user.mobile_phone
+    return bool(recorded) and _canonical(kind, recorded) != destination
 
 
 def _is_taken(user: User, email: str) -> bool:

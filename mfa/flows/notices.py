@@ -4,6 +4,7 @@ They go to addresses that were verified before, never to one that is only claime
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -11,7 +12,7 @@ from typing import Any, Final
 from django.db.models import Q
 
 from identity.models import User
-from mfa.delivery import budget, messages
+from mfa.delivery import budget, messages, outbox
 from mfa.flows import deliveries
 from mfa.models.authenticator import Authenticator, Kind
 from mfa.outcomes import Origin
@@ -47,7 +48,8 @@ def tell(
 
     `also_to` names e-mail addresses that were verified until just now, such as that of a removed authenticator. An
     account without a verified e-mail address is told by SMS. `delivered` are the account's authenticators of these two
-    kinds, oldest first, for a caller that has just read them. Raises ValueError for an unknown notice, a missing fact.
+    kinds, oldest first, for a caller that has just read them. What cannot be sealed is not told: an account with a
+    damaged data key can be locked and reset all the same. Raises ValueError for an unknown notice, a missing fact.
     """
     if template not in NOTICES or not NOTICES[template] <= facts.keys():
         raise ValueError(f"{template} is no notice, or needs {NOTICES.get(template)}")
@@ -60,16 +62,17 @@ def tell(
         "address": origin.address if origin else "",
         "at": now.isoformat(),
     }
-    for destination in addresses:
-        deliveries.enqueue(
-            user,
-            template=template,
-            kind=Kind.EMAIL if "@" in destination else Kind.SMS,
-            destination=destination,
-            facts=told,
-            language=messages.supported(user.language, origin.language if origin else ""),
-            now=now,
-        )
+    with suppress(outbox.CannotSeal):  # The log says so.
+        for destination in addresses:
+            deliveries.enqueue(
+                user,
+                template=template,
+                kind=Kind.EMAIL if "@" in destination else Kind.SMS,
+                destination=destination,
+                facts=told,
+                language=messages.supported(user.language, origin.language if origin else ""),
+                now=now,
+            )
 
 
 def _verified_addresses(user: User, delivered: Iterable[tuple[Kind, str]] | None) -> list[str]:

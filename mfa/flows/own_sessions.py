@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from identity.conf import access_token_lifetime, browser_session_lifetime
-from identity.flows import audit, tokens
+from identity.flows import accounts, audit, tokens
 from identity.models import AuditEvent, Client, RefreshToken, Session, User
 from identity.models.client import OWN_PAGES
 from mfa.models import RememberedDevice
@@ -30,6 +30,15 @@ def sessions(user: User, now: datetime) -> Sequence[Session]:
     )
     found = user.sessions.filter(alive, ended_at__isnull=True).select_related("client")
     return list(found.order_by("-last_used_at")[:100])
+
+
+def lock_while_on(user: User, session_id: UUID | str) -> bool:
+    """Whether the account's session goes on, under a lock on the account; inside a transaction.
+
+    What ends every session of an account waits for this lock, or has been and is seen.
+    """
+    accounts.lock_row(user.pk)
+    return user.sessions.filter(pk=session_id, ended_at__isnull=True).exists()
 
 
 def end(user: User, session_id: UUID, origin: Origin, now: datetime) -> bool:

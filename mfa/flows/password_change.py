@@ -77,18 +77,19 @@ def change(asked: Change, now: datetime) -> ChangeOutcome:
         found = ["It was this account's password before."]
     if found:
         return _refused(asked, user, ChangeRefusal.NOT_ACCEPTABLE, tuple(found))
-    return _change(asked, user, request, now, shown=shown)
+    return _change(asked, user, request, now)
 
 
-def _change(
-    asked: Change, user: User, request: AuthenticationRequest | None, now: datetime, *, shown: bool
-) -> ChangeOutcome:
+def _change(asked: Change, user: User, request: AuthenticationRequest | None, now: datetime) -> ChangeOutcome:
     with transaction.atomic():
         locked = accounts.lock_row(user.pk)
-        # The password that was checked must still be the one in force, and a factor may have come meanwhile.
-        if locked.password != user.password or (not shown and locked.authenticators.exists()):
-            return _refused(asked, user, ChangeRefusal.FACTOR_DUE)
-        if request is not None and not _spend(request, now):
+        # The hashes took their time, and the lock was waited for: all that was judged above is judged again.
+        if locked.password != user.password:
+            return _refused(asked, user, ChangeRefusal.WRONG_PASSWORD)
+        if accounts.states(locked, asked.client, now):
+            return _refused(asked, user, ChangeRefusal.ACCOUNT_CLOSED)
+        shown = _spend(request, now) if request is not None else _is_fresh(asked.session, user, now)
+        if not shown and (request is not None or locked.authenticators.exists()):
             return _refused(asked, user, ChangeRefusal.FACTOR_DUE)
         passwords.set_password(locked, asked.new_password, asked.client.installation, now)
         reset.after_password_change(locked, asked.origin, now)
@@ -106,9 +107,9 @@ def _passed_request(asked: Change, user: User, now: datetime) -> AuthenticationR
 
 def _is_fresh(session: Session | None, user: User, now: datetime) -> bool:
     """Whether the caller's own browser session has shown a second factor within ten minutes (ATTACKS A36)."""
-    if session is None or session.user_id != user.pk or session.acr != "2" or session.ended_at is not None:
+    if session is None or session.user_id != user.pk or session.acr != "2" or now - session.auth_time > _FRESH:
         return False
-    return now - session.auth_time <= _FRESH
+    return Session.objects.filter(pk=session.pk, ended_at__isnull=True).exists()
 
 
 def _spend(request: AuthenticationRequest, now: datetime) -> bool:

@@ -9,7 +9,8 @@ import secrets
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.db import transaction
+import structlog
+from django.db import DatabaseError, InterfaceError, transaction
 
 from identity import secret_store
 from identity.flows import accounts, audit, passwords
@@ -20,6 +21,8 @@ from mfa.flows import deliveries, reset
 from mfa.models import PasswordReset
 from mfa.models.authenticator import Kind
 from mfa.outcomes import Origin
+
+log = structlog.get_logger("stepward.delivery")
 
 LIFETIME = timedelta(minutes=30)
 # Of the wishes for one account in the running lifetime, so many are answered with a message.
@@ -48,7 +51,7 @@ def send_due(now: datetime) -> int:
     for wish in due:
         with transaction.atomic():
             if PasswordReset.objects.filter(pk=wish.pk, handled_at__isnull=True).update(handled_at=now):
-                _handle(wish, now)
+                _handle_once(wish, now)
     return len(due)
 
 
@@ -79,6 +82,18 @@ def confirm(
         reset.after_password_change(user, origin, now)
         audit.record("password.reset", user=user, client=client, address=origin.address)
     return None
+
+
+def _handle_once(wish: PasswordReset, now: datetime) -> None:
+    """Whatever keeps one wish from being answered, such as a damaged data key, keeps no other one waiting."""
+    try:
+        with transaction.atomic():
+            _handle(wish, now)
+    except (DatabaseError, InterfaceError):  # Nothing has happened then, and the next sweep tries again.
+        raise
+    except Exception as error:  # noqa: BLE001  The next try would end the same, and stand before all others.
+        subject = str(wish.user.subject) if wish.user else ""
+        log.error("password reset not sent", user=subject, reason=type(error).__name__)
 
 
 def _handle(wish: PasswordReset, now: datetime) -> None:

@@ -34,13 +34,13 @@ UNSAID = EffectivePolicy(Mode.REQUIRED, tuple(Kind), 0, 0, FirstEnrolment.PASSWO
 
 
 def effective(user: User, client: Client | None) -> EffectivePolicy:
-    """The policy for `user` at `client`; for the installation's own pages when `client` is None."""
+    """The policy for `user` at `client`; what the installation and groups alone ask for when `client` is None."""
     if client is not None and client.some_group_has_a_policy is False:
         return _of_everybody(client)
     applying = [policy for policy in _of_client(client) if policy is not None]
     applying += MfaPolicy.objects.filter(group__members=user).select_related("group")
     found = combine(applying)
-    return _for_own_pages(found) if client is not None and client.is_own_pages else found
+    return for_own_pages(found) if client is not None and client.is_own_pages else found
 
 
 def _of_everybody(client: Client) -> EffectivePolicy:
@@ -48,15 +48,15 @@ def _of_everybody(client: Client) -> EffectivePolicy:
     kept: EffectivePolicy | None = getattr(client, "_policy_of_everybody", None)
     if kept is None:
         found = combine([policy for policy in _of_client(client) if policy is not None])
-        kept = _for_own_pages(found) if client.is_own_pages else found
+        kept = for_own_pages(found) if client.is_own_pages else found
         client._policy_of_everybody = kept  # type: ignore[attr-defined]
     return kept
 
 
-def _for_own_pages(found: EffectivePolicy) -> EffectivePolicy:
+def for_own_pages(found: EffectivePolicy) -> EffectivePolicy:
     """What guards the second factors themselves is never entered without one, whatever the policies leave out."""
-    reasons = {**found.reasons, "mode": "the installation's own pages"}
-    return replace(found, mode=Mode.REQUIRED, grace_logins=0, remember_days=0, reasons=reasons)
+    forced = dict.fromkeys(("mode", "grace_logins", "remember_days"), "the installation's own pages")
+    return replace(found, mode=Mode.REQUIRED, grace_logins=0, remember_days=0, reasons={**found.reasons, **forced})
 
 
 def combine(policies: list[MfaPolicy]) -> EffectivePolicy:
@@ -93,6 +93,9 @@ def _of_client(client: Client | None) -> tuple[MfaPolicy | None, MfaPolicy | Non
 
 
 def _kinds(policy: MfaPolicy) -> set[Kind]:
+    """The transports it allows. One that is off may name none: it says nothing about those who must enrol elsewhere."""
+    if policy.mode == Mode.OFF and not policy.transports:
+        return set(Kind)
     return {KIND_OF_TRANSPORT[name] for name in policy.transports}
 
 

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.db import transaction
 
 from identity.flows import audit
 from identity.models import User
-from mfa.flows import notices
+from mfa.flows import notices, own_sessions
 from mfa.models.recovery_code import RecoveryCode, RecoveryCodeSet
 from mfa.outcomes import Origin
 from mfa.primitives import recovery_codes
@@ -36,6 +37,12 @@ def make_codes(user: User, now: datetime, origin: Origin) -> list[str]:
         if replaced:
             notices.tell(user, "recovery_codes_replaced", origin, now)
     return [recovery_codes.shown(code) for code in codes]
+
+
+def make_codes_signed_in(user: User, session_id: UUID | str, now: datetime, origin: Origin) -> list[str] | None:
+    """The same for who has just shown a second factor; None once that session is over."""
+    with transaction.atomic():
+        return make_codes(user, now, origin) if own_sessions.lock_while_on(user, session_id) else None
 
 
 def codes_left(user: User) -> int:

@@ -87,8 +87,3 @@ def invitation_is_good(user: User, code: str, now: datetime) -> bool:
             user=user, digest=secret_store.digest("invitation", code), spent_at__isnull=True, expires_at__gt=now
         ).exists()
     )
-
-
-def spend_invitations(user: User, now: datetime) -> None:
-    """The first enrolment is confirmed: no invitation of the account opens anything any more."""
-    Invitation.objects.filter(user=user, spent_at__isnull=True).update(spent_at=now)

@@ -72,14 +72,15 @@ def _dead(step: SecondStep) -> SignInAnswer:
 
 
 def _cancel(request: AuthenticationRequest, step: SecondStep, now: datetime) -> SignInAnswer:
-    if requests.cancel(request, "cancelled", now):
-        audit.record(
-            "sign_in.cancelled",
-            user=request.user,
-            client=step.client,
-            address=step.origin.address,
-            request_ref=request.ref,
-        )
+    with transaction.atomic():
+        if requests.cancel(request, "cancelled", now):
+            audit.record(
+                "sign_in.cancelled",
+                user=request.user,
+                client=step.client,
+                address=step.origin.address,
+                request_ref=request.ref,
+            )
     return refused(Finding.CANCELLED, name=request.typed_name, password_was_right=True)
 
 
@@ -88,7 +89,7 @@ def _redeem(request: AuthenticationRequest, step: SecondStep, now: datetime) -> 
     if request.state == RequestState.PASSED and request.purpose == Purpose.SIGN_IN:
         proof = Proof(tuple(request.amr.split()), "2", request.method)
         return sign_in.complete_request(request, proof, None, step.origin, now, remember=step.remember) or _dead(step)
-    if step.action == Action.POLL:
+    if step.action == Action.POLL and request.state == RequestState.OPEN:
         link = _link_of(request)
         if link is not None:
             return _await_link(request, link, step, now)
@@ -120,12 +121,25 @@ def _await_link(request: AuthenticationRequest, link: Challenge, step: SecondSte
         give_back_connection()
         state = challenge.wait_for_link(link, until=time.monotonic() + step.hold)
         now = timezone.now()
-    if state == ChallengeState.APPROVED:
-        return _pass(request, approved_link.ApprovedLink(link), step, now) or _dead(step)
+        found = requests.find(step.request_id)  # With account and client as they are by now.
+        if found is None or found.client is None or not found.client.is_active:
+            return _dead(step)
+        request = found
     if state == ChallengeState.REFUSED:
         return _cancel(request, step, now)
     if state == ChallengeState.OPEN and link.expires_at > now:
         return _with(request, step, Finding.WAITING)
+    passed = _pass(request, _LinkMatch(link), step, now) if state == ChallengeState.APPROVED else None
+    return passed or _link_is_over(step, now)
+
+
+def _link_is_over(step: SecondStep, now: datetime) -> SignInAnswer:
+    """The link passes nothing (any more): what has become of its request while this call waited for it?"""
+    request = requests.find(step.request_id)
+    if request is None or not requests.is_live(request, now):
+        return _dead(step)
+    if request.state == RequestState.PASSED:  # By another call with the same id, or by an enrolment.
+        return _redeem(request, step, now)
     return _with(request, step, Finding.LINK_TIMED_OUT)
 
 
@@ -157,6 +171,15 @@ def _pass(request: AuthenticationRequest, match: Match, step: SecondStep, now: d
         return _again(request, step) if sign_in.pass_for_password_change(request, match, now) else None
     proof = Proof(("pwd", match.amr, "mfa"), "2", "Link" if match.amr == "mca" else "OTP")
     return sign_in.complete_request(request, proof, match, step.origin, now, remember=step.remember)
+
+
+@dataclass(frozen=True, slots=True)
+class _LinkMatch(approved_link.ApprovedLink):
+    """An approved link, unless wrong codes have disabled what it was sent to: links are not counted as codes are."""
+
+    def spend(self, now: datetime) -> bool:
+        usable = Authenticator.objects.filter(pk=self.link.authenticator_id, disabled_at__isnull=True)
+        return usable.exists() and approved_link.ApprovedLink.spend(self, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from mfa.flows.answers import SignInAnswer, refused
 from mfa.models import AuthenticationRequest, Authenticator
 from mfa.models.authentication_request import PassedBy, Purpose, RequestState
 from mfa.models.policy import Mode
-from mfa.models.remembered_device import RememberedDevice
 from mfa.outcomes import Finding, Match, Origin
 from mfa.verifiers.totp import TimeStepMatch
 
@@ -62,7 +61,8 @@ class _Known:
     policy: policy.EffectivePolicy
     authenticators: list[Authenticator]
     findings: frozenset[Finding]
-    device: RememberedDevice | None
+    device_token: str | None = field(default=None, repr=False)
+    """The next token of the remembered device that stands for the second factor."""
 
 
 def password_step(step: PasswordStep, now: datetime) -> SignInAnswer:
@@ -91,16 +91,18 @@ def password_step(step: PasswordStep, now: datetime) -> SignInAnswer:
             policy=policy.effective(user, step.client),
             authenticators=authenticators,
             findings=frozenset(_FINDING_OF_PASSWORD[state] for state in password_states),
-            device=device,
         )
         if PasswordState.MUST_CHANGE in password_states:
             return _must_change(known, now)
+        if device is not None and known.policy.remember_days:
+            # What `find` saw may be over by now: the account's lock was waited for, and the token may be spent.
+            known = replace(known, device_token=remembered_devices.rotate(device, now))
         return _second_factor(known, now)
 
 
 def _second_factor(known: _Known, now: datetime) -> SignInAnswer:
     """Rows (3) of the table: what the policy asks of somebody whose password is right."""
-    if known.policy.mode == Mode.OFF or (known.device is not None and known.policy.remember_days):
+    if known.policy.mode == Mode.OFF or known.device_token is not None:
         return _without_factor(known, now, offered=None)
     if known.authenticators:
         offered = answers.offer(known.policy, known.authenticators)
@@ -157,8 +159,7 @@ def _without_factor(
     )
     if isinstance(completed, frozenset):
         return SignInAnswer(completed, name=known.step.username, password_was_right=True)
-    _record(known, request_ref, reason="remembered_device" if known.device else "")
-    token = remembered_devices.rotate(known.device, now) if known.device and known.policy.remember_days else None
+    _record(known, request_ref, reason="remembered_device" if known.device_token else "")
     return SignInAnswer(
         findings=findings,
         name=known.step.username,
@@ -166,7 +167,7 @@ def _without_factor(
         request_id=request_id,
         offer=offered,
         tokens=tokens.issue(completed, now),
-        remembered_device_token=token,
+        remembered_device_token=known.device_token,
     )
 
 
@@ -453,7 +454,8 @@ def pass_for_password_change(request: AuthenticationRequest, match: Match, now: 
     """The second factor of a 513 request: once it has passed, the id serves the change of password alone."""
     with transaction.atomic():
         accounts.lock_row(request.user_id)
-        passed = AuthenticationRequest.objects.filter(pk=request.pk, state=RequestState.OPEN).update(
+        live = AuthenticationRequest.objects.filter(pk=request.pk, state=RequestState.OPEN, expires_at__gt=now)
+        passed = live.update(
             state=RequestState.PASSED,
             passed_by=PassedBy.CODE,
             passed_at=now,
@@ -482,7 +484,9 @@ def from_browser(
     `auth_time`, `amr` and `acr` stay those of the moment when the person signed in.
     """
     user = accounts.lock_row(session.user_id)
-    if session.ended_at is not None or accounts.states(user, client, now):
+    # Whoever held the lock until now may have ended it (ATTACKS A60).
+    still_open = Session.objects.filter(pk=session.pk, ended_at__isnull=True).exists()
+    if not still_open or accounts.states(user, client, now):
         return None
     return CompletedSignIn(
         user=user,

@@ -1,12 +1,14 @@
 """Ten wrong PINs a minute for one secret, counted for all processes; then it rests (the contract's section 4).
 
 Kept are keyed digests of secrets, each for the minute of its window: in Redis where there is one, for all servers, and
-else in a file under `var/` that all processes of this machine have mapped. Where neither can be written nothing is
-evaluated: what cannot be counted could be guessed. `docs/decisions/0021` says why it is built this way.
+else in a file under `var/` that all processes of this machine have mapped, or, where that is only to be read as in the
+image, in the folder that `serve` makes for its run. Where none can be written nothing is evaluated: what cannot be
+counted could be guessed. `docs/decisions/0021` says why it is built this way.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import math
@@ -33,6 +35,8 @@ Verdict = tuple[int | None, int]
 
 _REDIS_TIMEOUT: Final = 0.25
 _REDIS_PAUSE: Final = 5.0
+_NAME: Final = "wrong-pins.ring"
+_ONLY_TO_READ: Final = {errno.EROFS, errno.EACCES, errno.EPERM}
 _log = logging.getLogger("stepward.stateless")
 _making = threading.Lock()
 
@@ -50,10 +54,10 @@ def counted(digest: bytes, evaluate: Evaluate, *, now: float) -> Verdict:
                 shared.pause()
     try:
         with _making:  # Of threads that come first together only one opens the file.
-            local = _local(str(settings.VAR_DIR), os.getpid())
+            local = _local(settings.VAR_DIR, settings.RUN_DIR, os.getpid())
         return local.counted(digest, evaluate, now=now)
     except (OSError, ValueError) as error:
-        _log.error("Wrong PINs cannot be counted under var/, so no PIN is evaluated: %s.", type(error).__name__)
+        _log.error("Wrong PINs cannot be counted on this machine, so no PIN is evaluated: %s.", type(error).__name__)
         return None, WINDOW
 
 
@@ -109,7 +113,7 @@ class LocalCount:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Open for as long as the process lives; no more is ever written than was asked for, the rest is a hole.
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         size = self._HEAD.size + self.RECORDS * self._RECORD.size
         os.ftruncate(self._file, size)
         self._ring = mmap.mmap(self._file, size)
@@ -196,9 +200,18 @@ def _shared(url: str) -> SharedCount:
 
 
 @cache
-def _local(folder: str, process: int) -> LocalCount:
-    """One for each process: neither a lock nor the file that is locked may go through a fork."""
-    return LocalCount(Path(folder) / "wrong-pins.ring")
+def _local(folder: Path, run: Path | None, process: int) -> LocalCount:
+    """One for each process: neither a lock nor the file that is locked may go through a fork.
+
+    `run` serves where `folder` may never be written, which is so for every process alike. One that went there because
+    a disk is full for a moment would count apart from the others.
+    """
+    try:
+        return LocalCount(folder / _NAME)
+    except OSError as error:
+        if run is None or error.errno not in _ONLY_TO_READ:
+            raise
+        return LocalCount(run / _NAME)
 
 
 def _seconds(left: float) -> int:

@@ -6,7 +6,6 @@ sign-in by mistake: no query on authenticators ever sees it.
 
 import uuid
 from datetime import datetime
-from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -18,12 +17,6 @@ class Kind(models.IntegerChoices):
     SMS = 1, "SMS"
     EMAIL = 2, "Email"
     APP = 4, "MicrosoftAuthenticator"
-
-
-class AuthenticatorQuerySet(models.QuerySet["Authenticator"]):
-    def usable(self) -> "AuthenticatorQuerySet":
-        """Those that may pass a sign-in: all but the ones that wrong codes have disabled."""
-        return self.filter(disabled_at__isnull=True)
 
 
 class Authenticator(models.Model):
@@ -46,8 +39,9 @@ class Authenticator(models.Model):
     failures = models.PositiveIntegerField(default=0, help_text="wrong codes in a row")
     rest_until = models.DateTimeField(null=True)
     disabled_at = models.DateTimeField(null=True)
-
-    objects: ClassVar[models.Manager["Authenticator"]] = AuthenticatorQuerySet.as_manager()
+    provisioned = models.BooleanField(
+        default=False, db_default=False, help_text="made by a file, not confirmed by its person"
+    )
 
     class Meta:
         # Who is enrolled is answered from the index alone; nothing that a code step writes is in one.

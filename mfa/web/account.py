@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from identity.web import browser_session
-from identity.web.freshness import is_fresh
+from identity.web.freshness import SESSION_ID, is_fresh
 from mfa.api.visualguard.token_view import origin_of
 from mfa.flows import answers, authenticators, enrolment, own_sessions, recovery
 from mfa.flows.authenticators import RemovalRefusal
@@ -55,7 +55,10 @@ def _described(each: Authenticator) -> dict[str, object]:
 @require_POST
 @with_fresh_factor
 def add_device(request: HttpRequest) -> HttpResponseBase:
-    request_id = enrolment.start_signed_in(person(request), origin_of(request), timezone.now())
+    session_id = request.session[SESSION_ID]
+    request_id = enrolment.start_signed_in(person(request), session_id, origin_of(request), timezone.now())
+    if request_id is None:
+        return HttpResponseRedirect(pages.HOME)
     response = HttpResponseRedirect(reverse("device_enrol"))
     pages.hold(response, enrolment_page.HELD, id=request_id)
     return response
@@ -113,7 +116,11 @@ def recovery_codes(request: HttpRequest) -> HttpResponseBase:
     """Ten new codes in the one answer that ever shows them."""
     context: dict[str, object] = {"tab": "devices", "codes_left": recovery.codes_left(person(request))}
     if request.method == "POST":
-        context["codes"] = recovery.make_codes(person(request), timezone.now(), origin_of(request))
+        session_id = request.session[SESSION_ID]
+        codes = recovery.make_codes_signed_in(person(request), session_id, timezone.now(), origin_of(request))
+        if codes is None:
+            return HttpResponseRedirect(pages.HOME)
+        context["codes"] = codes
     return pages.page(request, "account/recovery_codes", context)
 
 

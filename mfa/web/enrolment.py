@@ -158,6 +158,8 @@ def _confirm(ceremony: _Ceremony, kind: Kind, kinds: list[Kind]) -> HttpResponse
     if outcome in (EnrolmentRefusal.WRONG_CODE, EnrolmentRefusal.ENDED) and kind == Kind.APP:
         text = _("Too many wrong codes. Here is a new key: delete the entry in your app, then scan again.")
         messages.error(ceremony.request, text)
+    elif outcome == EnrolmentRefusal.DESTINATION_NOT_OWN:
+        messages.error(ceremony.request, wording.of_enrolment(outcome))
     elif outcome != EnrolmentRefusal.ALREADY_CONFIRMED:
         messages.error(ceremony.request, wording.of_enrolment(EnrolmentRefusal.ENDED))
     return HttpResponseRedirect(f"?by={_NAMES[kind]}")

@@ -1,5 +1,6 @@
 """Whatever is sent, nothing breaks and nothing changes: types, lengths, encodings, nesting, repetition."""
 
+import base64
 import json
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -199,6 +200,24 @@ def test_deeply_nested_json_is_refused(client: VisualGuardClient, depth: int) ->
     ):
         answer = client.send("POST", "/connect/token", content=body, headers={"content-type": JSON})
         assert answer.http_status in (400, 413)
+
+
+@pytest.mark.parametrize("depth", [1500, 5000])
+@pytest.mark.parametrize("part", ["header", "claims"])
+def test_a_deeply_nested_token_is_no_token(client: VisualGuardClient, part: str, depth: int) -> None:
+    nested = base64.urlsafe_b64encode(b"[" * depth).decode().rstrip("=")
+    token = f"{nested}.e30.x" if part == "header" else f"e30.{nested}.x"
+    bearer = {"headers": {"Authorization": f"Bearer {token}"}}
+    assert client.send("GET", "/connect/userinfo", **bearer).http_status == 401
+    assert client.send("GET", "/api/admin/people", **bearer).http_status == 401
+    assert client.send("POST", f"{ENROL}StartEnrollment", **bearer).http_status == 401
+    confidential = make_client(secret="a secret of twenty chars")
+    shown = {"client_id": confidential.client_id, "client_secret": "a secret of twenty chars"}
+    for path, answered in (("introspect", {"active": False}), ("revocation", {})):
+        answer = client.send("POST", f"/connect/{path}", data={**shown, "token": token})
+        assert (answer.http_status, answer.document) == (200, answered)
+    away = client.send("GET", "/connect/endsession", params={"id_token_hint": token})
+    assert (away.http_status, away.headers["location"]) == (302, "/account/sign-out")
 
 
 @pytest.mark.parametrize("kind", [FORM, JSON, "text/plain"])

@@ -22,6 +22,19 @@ pytestmark = pytest.mark.timeout(240)
 PASSWORD: Final = "a long and quiet sentence"
 CLIENT: Final = "6f0f3c6e-0000-4000-8000-000000000002_SPA"
 
+# It brings its own icon: else Chromium asks for one, and may still wait for it when this server ends.
+_BACK: Final = b"""<!doctype html><html lang=en><title>Back</title><link rel=icon href="data:,">
+<h1>Back in the application</h1>"""
+
+# What a page of the client's does to send its request by a form.
+_SEND: Final = """([address, fields]) => {
+  const form = Object.assign(document.createElement("form"), {method: "post", action: address});
+  for (const [name, value] of Object.entries(fields))
+    form.append(Object.assign(document.createElement("input"), {type: "hidden", name, value}));
+  document.body.append(form);
+  form.submit();
+}"""
+
 
 @dataclass
 class Application:
@@ -47,7 +60,7 @@ def application() -> Iterator[Application]:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
-            self.wfile.write(b"<!doctype html><html lang=en><title>Back</title><h1>Back in the application</h1>")
+            self.wfile.write(_BACK)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  The name is the base class's.
             pass
@@ -118,3 +131,6 @@ def test_a_client_gets_tokens_for_who_signed_in_here(page: Page, server: Server,
     page.goto(f"{server.url}/connect/authorize?{urlencode(asked)}")
     expect(page.get_by_role("heading", name="Back in the application")).to_be_visible()
     assert len(application.answers) == 2, "who is signed in is not asked again"
+    with page.expect_navigation(url=f"{application.callback}?*"):
+        page.evaluate(_SEND, [f"{server.url}/connect/authorize", asked])
+    assert len(application.answers) == 3, "nor by a form of another site, with which no cookie of ours is sent"

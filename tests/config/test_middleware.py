@@ -117,6 +117,57 @@ def test_readiness_names_what_fails_and_tells_nothing_else(client: Client, monke
     assert response["Retry-After"] == "5"
 
 
+def failing(*names: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let these parts fail; which parts are asked stands in the list, as they are."""
+    asked: list[str] = []
+    for name in health.CHECKS:
+
+        def check(name: str = name) -> bool:
+            asked.append(name)
+            return name not in names
+
+        monkeypatch.setitem(health.CHECKS, name, check)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("need", "status", "named"),
+    [
+        ("database", 200, None),
+        ("database,migrations,keys", 200, None),
+        ("database, cache", 503, ["cache"]),
+        ("broker,cache", 503, ["cache", "broker"]),
+    ],
+)
+def test_a_probe_names_the_parts_that_it_needs(
+    need: str, status: int, named: list[str] | None, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without Redis sign-in by app goes on; a probe that needs it would take every server away."""
+    asked = failing("cache", "broker", monkeypatch=monkeypatch)
+    response = client.get("/readyz", {"need": need})
+    assert response.status_code == status
+    assert response.json().get("failing") == named
+    assert set(asked) == {name.strip() for name in need.split(",")}, "a part that hangs would hold up the answer"
+    assert client.get("/readyz").json()["failing"] == ["cache", "broker"]
+
+
+@pytest.mark.parametrize("need", ["redis", "", "database,", "database,redis", "DATABASE"])
+def test_a_part_that_there_is_not_cannot_be_needed(need: str, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = failing(monkeypatch=monkeypatch)
+    response = client.get("/readyz", {"need": need})
+    assert (response.status_code, response["Content-Type"]) == (400, "application/problem+json")
+    assert "database, migrations, cache, broker, keys" in response.json()["detail"]
+    assert not asked
+
+
+def test_without_a_database_the_parts_that_need_it_are_not_asked(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = failing("database", monkeypatch=monkeypatch)
+    response = client.get("/readyz?need=keys,migrations,database")
+    assert (response.status_code, response.json()["failing"], asked) == (503, ["database"], ["database"])
+
+
 @pytest.mark.django_db
 def test_readiness_sees_a_key_that_was_taken_away(client: Client, settings: Any) -> None:
     from identity import secret_store

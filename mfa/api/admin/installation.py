@@ -8,15 +8,15 @@ from rest_framework.response import Response
 
 from identity.flows import administration
 from identity.models import Installation
+from identity.models.policies import BOUNDS
 from identity.web.rights import Right, may
 from mfa.admin.state import at_a_glance
 from mfa.api.admin.base import AdminView, configuring, described
 from mfa.api.admin.people_documents import RoleField
 
-_MOST = 2**31 - 1
 
-
-def _whole(least: int = 0, most: int = _MOST, help_text: str = "") -> serializers.IntegerField:
+def _whole(name: str, help_text: str = "") -> serializers.IntegerField:
+    least, most = BOUNDS[name]
     return serializers.IntegerField(min_value=least, max_value=most, required=False, help_text=help_text)
 
 
@@ -24,13 +24,13 @@ class InstallationRules(serializers.Serializer[Any]):
     """The rules about passwords and lockout."""
 
     unique_emails = serializers.BooleanField(required=False)
-    lockout_attempts = _whole(1, 100, "Wrong passwords in the window.")
-    lockout_window = _whole(help_text="Seconds in which wrong passwords add up.")
-    lockout_unlock_after = _whole(help_text="Seconds a lock lasts.")
-    password_minimum_length = _whole()
-    password_history = _whole(help_text="How many old passwords may not come back.")
-    password_expires_days = _whole(help_text="0: never.")
-    password_grace_logins = _whole(help_text="Sign-ins after a password has expired.")
+    lockout_attempts = _whole("lockout_attempts", "Wrong passwords in the window.")
+    lockout_window = _whole("lockout_window", "Seconds in which wrong passwords add up.")
+    lockout_unlock_after = _whole("lockout_unlock_after", "Seconds a lock lasts.")
+    password_minimum_length = _whole("password_minimum_length")
+    password_history = _whole("password_history", "How many old passwords may not come back.")
+    password_expires_days = _whole("password_expires_days", "0: never.")
+    password_grace_logins = _whole("password_grace_logins", "Sign-ins after a password has expired.")
 
 
 class InstallationShown(InstallationRules):

@@ -135,7 +135,7 @@ CONFIRM: dict[str, Any] = {
     **taken("ConfirmBody", ("A code", {"requestId": REQUEST_ID, "secureCode": "755224"})),
     "responses": _responses(
         {(200, JSON): OpenApiResponse(ref("EnrollmentDone"), "Confirmed.", _done())},
-        ("wrong_code", "not_begun", "destination_taken", *_ENROLLING),
+        ("wrong_code", "not_begun", "destination_not_own", "destination_taken", *_ENROLLING),
     ),
 }
 SEND: dict[str, Any] = {

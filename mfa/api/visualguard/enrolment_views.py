@@ -229,9 +229,7 @@ class StartView(CallView):
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         bearer = tokens.bearer(token.strip(), now) if scheme.lower() == "bearer" else None
         if bearer is None or bearer.user is None:
-            response = problem(401, "A bearer access token is needed.")
-            response["WWW-Authenticate"] = 'Bearer error="invalid_token"' if token else "Bearer"
-            return response
+            return _no_good_token(token)
         if "IdentityServerApi" not in bearer.scopes:
             return _step_up("insufficient_scope", "The token lacks the scope IdentityServerApi.")
         fresh = now.timestamp() - float(bearer.claims["auth_time"]) <= _FRESH_SECONDS
@@ -239,7 +237,14 @@ class StartView(CallView):
             return _step_up(
                 "insufficient_user_authentication", "A second factor within the last ten minutes is needed."
             )
-        return done(enrolment.start_signed_in(bearer.user, origin_of(request), now))
+        request_id = enrolment.start_signed_in(bearer.user, bearer.claims["sid"], origin_of(request), now)
+        return done(request_id) if request_id else _no_good_token(token)
+
+
+def _no_good_token(token: str) -> HttpResponse:
+    response = problem(401, "A bearer access token is needed.")
+    response["WWW-Authenticate"] = 'Bearer error="invalid_token"' if token else "Bearer"
+    return response
 
 
 def _step_up(error: str, sentence: str) -> HttpResponse:

@@ -108,7 +108,8 @@ class TokenView(CallView):
 
 def _code(given: Parameters, client: Client, origin: Origin) -> tuple[int, dict[str, Any]]:
     names = ("grant_type", "code", "redirect_uri", "code_verifier")
-    done = authorization.exchange(client, {name: given.text(name) for name in names}, origin, timezone.now())
+    named = {name: given.text(name) for name in names if given.text(name)}
+    done = authorization.exchange(client, named, origin, timezone.now())
     return done.status, done.document
 
 

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from identity.models import Client, Group, Installation, User
 from mfa.flows.provisioning.declared import EVERY_CLIENT, Declared
-from mfa.models.authenticator import Authenticator, Enrolment, EnrolmentState, Kind
+from mfa.models.authenticator import Authenticator, Kind
 from mfa.models.policy import MfaPolicy
 
 _AT_ONCE = 500
@@ -21,9 +21,8 @@ class Known:
     clients: dict[str, Client] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
-    # By user: authenticators of delivered codes, and which of them the person confirmed by a code.
+    # By user: authenticators of delivered codes.
     authenticators: dict[int, list[Authenticator]] = field(default_factory=lambda: defaultdict(list))
-    confirmed_by_code: set[object] = field(default_factory=set)
     policies: dict[tuple[str, int], MfaPolicy] = field(default_factory=dict)
     user_groups: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     user_clients: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -63,8 +62,6 @@ def _look_up_users(known: Known, users: QuerySet[User]) -> None:
     ids = [row.pk for row in users]
     for row in Authenticator.objects.filter(user_id__in=ids, kind__in=[Kind.EMAIL, Kind.SMS]):
         known.authenticators[row.user_id].append(row)
-    confirmed = Enrolment.objects.filter(user_id__in=ids, state=EnrolmentState.CONFIRMED)
-    known.confirmed_by_code.update(confirmed.values_list("authenticator_id", flat=True))
     for user_id, name in User.groups.through.objects.filter(user_id__in=ids).values_list("user_id", "group__name"):
         known.user_groups[user_id].add(name)
     held = User.clients.through.objects.filter(user_id__in=ids).values_list("user_id", "client__client_id")

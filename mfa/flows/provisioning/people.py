@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.contrib.auth.hashers import make_password
 
-from identity.flows import audit
+from identity.flows import accounts, audit
 from identity.models import User
 from mfa.flows.administration import end_what_rests_on_it
 from mfa.flows.provisioning.changes import BY, Change
@@ -81,7 +81,7 @@ def _of_mark(
     old_address = getattr(user, address_column) if user else ""
     here = next((row for row in held if row.destination == address), None)
     stale = [row for row in held if row.destination == old_address != address]
-    own = here is not None and here.pk in known.confirmed_by_code
+    own = here is not None and not here.provisioned
     removed = stale + ([here] if here and not verified and not own else [])
     marked = user is not None and getattr(user, mark_column) is not None
     wanted = verified or own
@@ -91,18 +91,19 @@ def _of_mark(
 
     def carry_out(now: datetime) -> None:
         owner = known.users[declared.key]
+        accounts.lock_row(owner.pk)
+        if removed:
+            end_what_rests_on_it(owner, "authenticator removed", now)  # Requests first, as sending a code locks them.
         Authenticator.objects.filter(pk__in=[row.pk for row in removed]).delete()
         setattr(owner, mark_column, now if wanted else None)
         owner.save(update_fields=[mark_column])
         if adds:
             added = Authenticator.objects.create(
-                user=owner, kind=kind, destination=address, created_at=now, confirmed_at=now
+                user=owner, kind=kind, destination=address, created_at=now, confirmed_at=now, provisioned=True
             )
             audit.record("authenticator.added", user=owner, authenticator=added.pk, detail=BY | {"kind": kind.label})
         for row in removed:
             audit.record("authenticator.removed", user=owner, authenticator=row.pk, detail=BY | {"kind": kind.label})
-        if removed:
-            end_what_rests_on_it(owner, "authenticator removed", now)
 
     how = "moved to the new address" if adds and stale else "added" if adds else "removed" if removed else "marked anew"
     yield Change(what, f"{kind.label} authenticator {how}", carry_out)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
@@ -251,3 +252,16 @@ def test_a_sweep_seals_what_is_settled(settings: Any) -> None:
     audit_seals.seal_when_due(now)
     audit_seals.seal_when_due(now)
     assert AuditSeal.objects.count() == (0 if connection.vendor == "postgresql" else 1)
+
+
+@pytest.mark.postgresql_only
+def test_a_note_of_another_database_is_forgotten() -> None:
+    """Redis may outlive the database: one that is restored elsewhere counts its transactions from the beginning."""
+    cache.set("stepward:audit-horizon", (10**9, 10**15), timeout=None)
+    audit.record("sign_in.completed")
+    assert audit_seals.settled_id() == 0, "ids of another database say nothing about this one"
+    newest, next_transaction = cache.get("stepward:audit-horizon")
+    assert newest == AuditEvent.objects.latest("id").pk
+    assert next_transaction < 10**15
+    cache.set("stepward:audit-horizon", (newest, 1), timeout=None)
+    assert audit_seals.settled_id() == newest

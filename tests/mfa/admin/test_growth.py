@@ -80,8 +80,19 @@ def _bitmaps(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def without_reading_through() -> None:
+    """The big tables are planned for as PostgreSQL does for new ones, of which it expects ten pages.
+
+    Where autovacuum has noted that there are two rows, to go through all of an index is as good as to look in it.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SELECT usesuper FROM pg_user WHERE usename = current_user")
+        if cursor.fetchone() == (True,):  # On a server of one's own the role may be less; it takes what is noted there.
+            cursor.execute("ANALYZE")  # As autovacuum may have, at any moment.
+            cursor.execute("SELECT array_agg(oid) FROM pg_class WHERE relname = ANY(%s)", [list(BIG)])
+            [tables] = cursor.fetchone()
+            cursor.execute("DELETE FROM pg_statistic WHERE starelid = ANY(%s)", [tables])
+            cursor.execute("UPDATE pg_class SET relpages = 0, reltuples = -1 WHERE oid = ANY(%s)", [tables])
 
 
 def captured(act: Any) -> list[str]:

@@ -15,6 +15,8 @@ from identity.flows.clients import check_secret, own_pages
 from identity.models import AuditEvent, Client, Group, Installation, User
 from identity.models.user import AdminRole
 from mfa import secret_store
+from mfa.admin.state import explain
+from mfa.flows import policy
 from mfa.models.authentication_request import AuthenticationRequest
 from mfa.models.authenticator import Authenticator, Enrolment, Kind
 from mfa.models.policy import MfaPolicy
@@ -125,17 +127,32 @@ def test_a_persons_page_explains_the_policy_and_names_the_authenticators(
     client = Client.objects.create(client_id="shop", name="The shop", client_secret="", hash_client_secret=False)
     person.clients.add(client)
     MfaPolicy.objects.create(client=client, mode="required", transports=["Email"])
-    MfaPolicy.objects.create(installation=Installation.current(), mode="optional")
+    MfaPolicy.objects.create(installation=Installation.current(), mode="optional", transports=["Email", "SMS"])
     enrol(person, label="Anna's phone")
     Authenticator.objects.create(
         user=person, kind=Kind.EMAIL, destination="m.m@gmail.com", created_at=now, confirmed_at=now, disabled_at=now
     )
     page = sign_in(owner).get(f"{USERS}{person.pk}/change/").content.decode()
-    assert "MFA policy of The shop" in page
-    assert "MFA policy of the installation" in page
+    assert "by the installation&#x27;s own pages" in page
+    assert "by MFA policy of The shop" in page
+    assert "by MFA policy of the installation" in page
     assert "Anna&#x27;s phone" in page
     assert "m*m@g****.com" in page
     assert "too many wrong codes" in page
+
+
+def test_the_policy_of_the_servers_own_pages_is_shown_as_it_is_in_force(make_user: MakeUser) -> None:
+    """They never let anybody in without a second factor, and they may have a policy of their own."""
+    person = make_user("anna")
+    MfaPolicy.objects.create(installation=Installation.current(), mode="off", grace_logins=9, remember_days=30)
+    MfaPolicy.objects.create(client=own_pages(), mode="off", transports=["Email"], grace_logins=9, remember_days=30)
+    (_, shown), *_others = explain(person)
+    assert shown == policy.effective(person, own_pages())
+    assert (shown.mode, shown.kinds, shown.grace_logins, shown.remember_days) == ("required", (Kind.EMAIL,), 0, 0)
+    assert {shown.reasons[rule] for rule in ("mode", "grace_logins", "remember_days")} == {
+        "the installation's own pages"
+    }
+    assert shown.reasons["transports"] == "MFA policy of Stepward"
 
 
 def test_an_old_account_shows_its_newest_sessions_only(owner: User, make_user: MakeUser, sign_in: SignIn) -> None:

@@ -175,10 +175,11 @@ def test_of_two_hundred_guesses_at_once_ten_are_answered(secret: str) -> None:
     assert answers == {(200, b"False"): 10, (429, b"False"): 190}
 
 
-def _guess_in_a_process(folder: str, redis_url: str, digest: bytes, guesses: int) -> list[int]:
+def _guess_in_a_process(folder: str, redis_url: str, digest: bytes, guesses: int, run: str = "") -> list[int]:
     from django.conf import settings
 
     settings.VAR_DIR, settings.REDIS_URL = Path(folder), redis_url
+    settings.RUN_DIR = Path(run) if run else None
     return [wrong_pins.counted(digest, lambda: None, now=NOW)[1] for _ in range(guesses)]
 
 
@@ -318,6 +319,54 @@ def test_what_cannot_be_counted_is_not_evaluated(
         assert ask(right_pin(secret, NOW)) == (429, "False", "60")
     assert "Wrong PINs cannot be counted" in caplog.text
     assert secret not in caplog.text
+
+
+@pytest.fixture
+def only_to_read() -> Path:
+    """A folder in which nobody can make a file, as `var/` is in the image."""
+    return Path("/sys/stepward")
+
+
+def test_where_var_is_only_to_read_the_processes_of_a_run_count_in_its_own_folder(
+    ask: Ask, secret: str, settings: Settings, tmp_path: Path, unused_redis_url: str, only_to_read: Path
+) -> None:
+    """As in a container, while Redis is away: ten wrong ones are answered, and right ones among them."""
+    settings.REDIS_URL, settings.VAR_DIR, settings.RUN_DIR = unused_redis_url, only_to_read, tmp_path
+    with time_machine.travel(NOW, tick=False):
+        assert ask(right_pin(secret, NOW))[:2] == (200, "True")
+        assert [ask("x")[0] for _ in range(12)] == [200] * 10 + [429] * 2
+    assert [file.name for file in tmp_path.iterdir()] == ["wrong-pins.ring"]
+    assert stat.S_IMODE((tmp_path / "wrong-pins.ring").stat().st_mode) == 0o600
+    digest = os.urandom(16)
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        given = (str(only_to_read), "", digest, 50, str(tmp_path))
+        waits = [
+            wait for each in [pool.apply_async(_guess_in_a_process, given) for _ in range(4)] for wait in each.get(60)
+        ]
+    assert sum(wait == 0 for wait in waits) == 10
+
+
+def test_a_server_without_a_folder_of_its_run_evaluates_nothing(
+    ask: Ask, secret: str, settings: Settings, only_to_read: Path
+) -> None:
+    settings.REDIS_URL, settings.VAR_DIR, settings.RUN_DIR = "", only_to_read, None
+    with time_machine.travel(NOW, tick=False):
+        assert ask(right_pin(secret, NOW)) == (429, "False", "60")
+
+
+def test_a_disk_that_is_full_moves_no_count(ask: Ask, settings: Settings, tmp_path: Path) -> None:
+    """A process that counted elsewhere for a moment would answer ten more."""
+    (tmp_path / "file").write_text("no folder")
+    settings.REDIS_URL, settings.VAR_DIR, settings.RUN_DIR = "", tmp_path / "file", tmp_path / "run"
+    assert ask("x")[0] == 429
+    assert not (tmp_path / "run").exists()
+
+
+def test_nothing_is_counted_through_a_link_that_somebody_laid(tmp_path: Path) -> None:
+    (tmp_path / "ring").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        wrong_pins.LocalCount(tmp_path / "ring")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_clock_set_back_does_not_make_a_secret_rest_for_long(ask: Ask, settings: Settings, secret: str) -> None:

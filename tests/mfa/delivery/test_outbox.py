@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -289,6 +289,24 @@ def test_a_fault_of_ours_counts_as_a_refusal_and_says_nothing_of_the_message(
     outbox.hand_over(row.pk, NOON)
     row.refresh_from_db()
     assert (row.state, row.last_error) == (DeliveryState.WAITING, "KeyError")
+
+
+def test_who_waits_for_a_message_that_goes_with_its_owner_hears_that_it_has_failed(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shredding deletes a person's messages, in whatever state they are."""
+    row = put(user)
+    take = outbox._take
+
+    def take_and_lose(delivery_id: UUID, lease: UUID, now: datetime) -> bool:
+        taken = take(delivery_id, lease, now)
+        Delivery.objects.filter(pk=delivery_id).delete()
+        return taken
+
+    monkeypatch.setattr(outbox, "_take", take_and_lose)
+    outbox.hand_over(row.pk, NOON)
+    assert deliveries.wait(row.pk) is HandOver.FAILED
+    assert mail.outbox == []
 
 
 def test_nobody_waits_longer_than_he_said(user: User, gateway: SmsGateway) -> None:

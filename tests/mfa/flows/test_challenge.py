@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core import mail
+from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import Settings
 
+from identity.flows import audit
 from mfa.flows import challenge
 from mfa.models import AuthenticationRequest, Authenticator, Challenge, Delivery
 from mfa.models.authentication_request import RequestState
@@ -168,6 +170,22 @@ def test_a_refused_link_stays_refused(request_: AuthenticationRequest, mailbox: 
     assert not challenge.approve(received_token(), ORIGIN, NOON)
     opened.refresh_from_db()
     assert opened.state == ChallengeState.REFUSED
+
+
+def test_a_decision_that_cannot_be_recorded_is_none(
+    request_: AuthenticationRequest, mailbox: Authenticator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    challenge.send_link(request_, mailbox, ORIGIN, NOON)
+
+    def full(*_args: object, **_fields: object) -> None:
+        raise OperationalError("no space left")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(audit, "record", full)
+        with pytest.raises(OperationalError):
+            challenge.approve(received_token(), ORIGIN, NOON)
+    assert Challenge.objects.get().state == ChallengeState.OPEN
+    assert challenge.approve(received_token(), ORIGIN, NOON)
 
 
 @pytest.mark.parametrize("spoilt", ["late", "request over", "superseded by a code", "another token"])

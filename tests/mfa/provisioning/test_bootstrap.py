@@ -2,18 +2,24 @@
 
 import re
 from datetime import timedelta
+from importlib import import_module
 from io import StringIO
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.hashers import make_password
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from identity.models import AuditEvent, Session, User
 from identity.models.user import AdminRole
-from mfa.flows import bootstrap
-from mfa.models.authenticator import Authenticator, Kind
-from mfa.models.invitation import Invitation
+from mfa.flows import administration, bootstrap, enrolment, remembered_devices
+from mfa.models.authenticator import Authenticator, Enrolment, Kind
+from mfa.models.invitation import Invitation, InvitationPurpose
+from mfa.verifiers import totp as totp_verifier
+from tests.support.ceremony import ORIGIN, a_request
+from tests.support.soft_authenticator import SoftAuthenticator
 
 pytestmark = pytest.mark.django_db
 
@@ -127,6 +133,14 @@ def given_link(user: User) -> str:
     return token_of(bootstrap.make_password_link(user, actor=actor, reason="ticket 4711", address="", now=NOW))
 
 
+def confirmed_an_app(user: User) -> None:
+    request = a_request(user, NOW)
+    begun = enrolment.begin_app(request, ORIGIN, NOW)
+    assert isinstance(begun, Enrolment)
+    phone = SoftAuthenticator(totp_verifier.enrolment_secret(begun), "Stepward", user.username)
+    assert isinstance(enrolment.confirm(request, Kind.APP, phone.code(NOW.timestamp()), ORIGIN, NOW), Authenticator)
+
+
 def test_an_administrators_link_sets_a_new_password_and_ends_what_the_old_one_opened() -> None:
     user = User.objects.create(username="anna", password=make_password("the sentence of last year"))
     session = Session.objects.create(user=user, auth_time=NOW, amr="pwd", acr="1", last_used_at=NOW)
@@ -143,6 +157,41 @@ def test_an_administrators_link_sets_a_new_password_and_ends_what_the_old_one_op
     assert session.ended_at is not None
     assert list(user.authenticators.all()) == [held]
     assert bootstrap.open_link(token, NOW) is None
+
+
+def test_an_invitation_to_enrol_leaves_a_link_as_it_is() -> None:
+    """Nor does enrolling: the link says that it is good for a day and one use."""
+    user, actor = User.objects.create(username="anna"), User.objects.create(username="helper")
+    token = given_link(user)
+    code = administration.invite(user, actor=actor, reason="ticket 4711", address="", now=NOW)
+    assert remembered_devices.invitation_is_good(user, code, NOW)
+    confirmed_an_app(user)
+    assert not remembered_devices.invitation_is_good(user, code, NOW)
+    assert bootstrap.open_link(token, NOW) == user
+    assert bootstrap.set_first_password(token, PASSWORD, NOW) == []
+
+
+def test_a_new_owners_link_ends_the_links_before_and_no_invitation() -> None:
+    first, user = made(), User.objects.get()
+    code = administration.invite(user, actor=user, reason="ticket 4711", address="", now=NOW)
+    second = made()
+    assert bootstrap.open_link(first, NOW) is None
+    assert bootstrap.open_link(second, NOW) == user
+    assert remembered_devices.invitation_is_good(user, code, NOW)
+
+
+def test_links_of_before_are_told_from_invitations_by_how_long_they_are_good() -> None:
+    fill = import_module("mfa.migrations.0009_purpose_of_invitations").fill
+    user = User.objects.create(username="anna")
+    made("root")
+    given_link(user)
+    administration.invite(user, actor=user, reason="ticket 4711", address="", now=NOW)
+    remembered_devices.invite(user, actor=None, now=NOW, lifetime=timedelta(minutes=1))
+    Invitation.objects.update(purpose=InvitationPurpose.ENROLMENT)
+    fill(apps, connection.schema_editor())
+    links = Invitation.objects.filter(purpose=InvitationPurpose.PASSWORD)
+    assert sorted(links.values_list("user__username", flat=True)) == ["anna", "root"]
+    assert {link.expires_at - link.created_at for link in links} == {bootstrap.LINK_LIFETIME}
 
 
 def test_of_two_links_the_first_that_is_used_ends_the_other() -> None:

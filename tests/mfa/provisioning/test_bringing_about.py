@@ -1,21 +1,28 @@
 """The declared state is made true, whole or not at all, and a second run finds nothing to do."""
 
 import json
+import re
 from datetime import timedelta
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from identity.flows.clients import check_secret
 from identity.models import AuditEvent, Client, Group, Installation, Session, User
-from mfa.flows import provisioning
+from mfa.flows import cleanup, enrolment, provisioning
 from mfa.models.authentication_request import AuthenticationRequest
-from mfa.models.authenticator import Authenticator, Enrolment, EnrolmentState, Kind
+from mfa.models.authenticator import Authenticator, Enrolment, Kind
 from mfa.models.policy import MfaPolicy
+from mfa.verifiers import delivered_code
+from tests.support.ceremony import ORIGIN, a_request, an_enrolment
 
 pytestmark = pytest.mark.django_db
 
@@ -221,27 +228,53 @@ def test_a_mark_that_is_taken_back_removes_its_authenticator() -> None:
 
 
 def test_an_authenticator_that_the_person_confirmed_stays_whatever_the_mark_says() -> None:
+    """Also when the sweep has long deleted the enrolment that it came from."""
     run(with_user(email_verified=False))
-    user, now = User.objects.get(), timezone.now()
-    own = Authenticator.objects.create(
-        user=user, kind=Kind.EMAIL, destination="m.m@gmail.com", created_at=now, confirmed_at=now
-    )
-    opened = AuthenticationRequest.objects.create(
-        digest=b"x" * 32, user=user, typed_name="tt29", created_at=now, expires_at=now
-    )
-    Enrolment.objects.create(
-        user=user,
-        request=opened,
-        kind=Kind.EMAIL,
-        state=EnrolmentState.CONFIRMED,
-        begun_at=now,
-        expires_at=now,
-        authenticator=own,
-    )
-    run(with_user(email_verified=False))
+    user, then = User.objects.get(), timezone.now() - timedelta(days=2)
+    opened = a_request(user, then)
+    begun = an_enrolment(opened, Kind.EMAIL, "m.m@gmail.com", then)
+    digest = delivered_code.enrolment_digest(begun.pk, "755224")
+    Enrolment.objects.update(code_digest=digest, code_expires_at=begun.expires_at)
+    own = enrolment.confirm(opened, Kind.EMAIL, "755224", ORIGIN, then)
+    assert isinstance(own, Authenticator)
+    cleanup.clean_up(timezone.now())
+    assert not Enrolment.objects.exists()
+    assert run(with_user(email_verified=False)) == []
     assert Authenticator.objects.get() == own
+    assert User.objects.get().email_verified_at == then
     run(with_user(email_verified=False, email="other@gmail.com"))
     assert not Authenticator.objects.exists()
+
+
+def test_authenticators_of_before_count_as_their_persons_own_unless_a_file_is_known_to_have_made_them() -> None:
+    fill = import_module("mfa.migrations.0010_marks_of_a_file").fill
+    run(with_user(mobile_phone="+33612345678", mobile_verified=True))
+    user, now = User.objects.get(), timezone.now()
+    named = Authenticator.objects.create(
+        user=user, kind=Kind.EMAIL, label="E-mail", destination="b@gmail.com", created_at=now, confirmed_at=now
+    )
+    app = Authenticator.objects.create(user=user, kind=Kind.APP, sealed_secret=b"x", created_at=now, confirmed_at=now)
+    Authenticator.objects.update(provisioned=False)
+    fill(apps, connection.schema_editor())
+    assert set(Authenticator.objects.filter(provisioned=False)) == {named, app}
+    assert Authenticator.objects.filter(provisioned=True).count() == 2
+
+
+def test_requests_end_before_the_authenticators_that_a_file_takes_back_go() -> None:
+    """After the account's lock, as everything locks them: a code that is just being sent waits, and nothing hangs."""
+    run(SAMPLE)
+    with CaptureQueriesContext(connection) as captured:
+        run(with_user(email_verified=False))
+    done = [query["sql"] for query in captured.captured_queries]
+    locked, ended, deleted = (
+        next(place for place, text in enumerate(done) if re.search(wanted, text))
+        for wanted in (
+            r'SELECT "identity_user".*(FOR NO KEY UPDATE|WHERE "identity_user"."id" = \d+ LIMIT 21$)',
+            'UPDATE "mfa_authenticationrequest"',
+            'DELETE FROM "mfa_authenticator"',
+        )
+    )
+    assert locked < ended < deleted
 
 
 def test_an_account_that_is_disabled_loses_its_sessions() -> None:

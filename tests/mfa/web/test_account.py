@@ -5,15 +5,27 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.http import HttpRequest
 from django.test import Client as Browser
 from django.utils import timezone
 
 from identity.flows import tokens
 from identity.models import AuditEvent, Client, Installation, Session, User
-from mfa.flows import recovery, remembered_devices
-from mfa.models import Authenticator, Delivery, Enrolment, MfaPolicy, RecoveryCodeSet, RememberedDevice
+from mfa.api.visualguard.token_view import origin_of
+from mfa.flows import recovery, remembered_devices, reset
+from mfa.models import (
+    AuthenticationRequest,
+    Authenticator,
+    Delivery,
+    Enrolment,
+    MfaPolicy,
+    RecoveryCodeSet,
+    RememberedDevice,
+)
+from mfa.models.authentication_request import Purpose
 from mfa.models.authenticator import Kind
 from mfa.models.policy import Mode
+from mfa.outcomes import Origin
 from tests.support.ceremony import ORIGIN, a_client
 from tests.support.soft_authenticator import SoftAuthenticator
 from tests.support.visitor import NOON, PASSWORD, Visitor, a_mailbox, an_account, an_app
@@ -143,6 +155,25 @@ def test_a_session_whose_second_factor_is_old_changes_nothing(visitor: Visitor, 
     assert not RecoveryCodeSet.objects.exists()
     anna.refresh_from_db()
     assert anna.check_password(PASSWORD)
+
+
+@pytest.mark.parametrize("path", ["/account/devices/add", "/account/recovery-codes"])
+def test_a_reset_overtakes_whoever_is_just_changing_something(
+    path: str, visitor: Visitor, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session goes on when the page looks at it, and is over once the account is locked."""
+    visitor.sign_in()
+
+    def reset_first(request: HttpRequest) -> Origin:
+        reset.reset_mfa(anna, actor=None, reason="telephone lost", origin=ORIGIN, now=timezone.now())
+        return origin_of(request)
+
+    monkeypatch.setattr("mfa.web.account.origin_of", reset_first)
+    answer = visitor.post(path)
+    assert (answer.status_code, answer["Location"]) == (302, "/account/")
+    assert not visitor.is_in
+    assert not AuthenticationRequest.objects.filter(purpose=Purpose.ENROLMENT).exists()
+    assert not RecoveryCodeSet.objects.exists()
 
 
 def test_stepping_up_needs_the_code_and_makes_the_session_fresh(visitor: Visitor, anna: User) -> None:

@@ -163,6 +163,21 @@ def test_an_address_of_ones_own_is_confirmed_by_the_code_sent_to_it(clock: time_
     assert AuthenticationRequest.objects.get().state == "passed"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_address_that_was_changed_meanwhile_is_said_to_be_another(clock: time_machine.Traveller) -> None:
+    user = an_account("ben")
+    path, browser = f"/mfa/enroll/{opened(user)}?by=email", Browser()
+    browser.post(path, {"send": "1"})
+    code = re.search(r"\b(\d{6})\b", str(mail.outbox[-1].body))
+    assert code is not None
+    User.objects.filter(pk=user.pk).update(email="right@mail.example")
+    page = browser.post(path, {"code": code[1]}, follow=True).content.decode()
+    assert "Your account has another address or number on record." in page
+    assert "r***t@m***.example" in page
+    assert "Send the code" in page
+    assert not Authenticator.objects.exists()
+
+
 def a_link(user: User) -> tuple[str, Challenge]:
     """A link that was sent for a sign-in at a client."""
     mailbox = a_mailbox(user)

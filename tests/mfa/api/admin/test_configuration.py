@@ -1,5 +1,6 @@
 """Clients, groups, policies and rules by REST: made, changed and removed as in the panel, with the same events."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,13 +10,15 @@ from django.test.utils import CaptureQueriesContext
 from identity.flows import clients as flows
 from identity.models import AuditEvent, Client, Group, Installation
 from identity.models.client import GrantType
+from identity.models.policies import BOUNDS
 from identity.oauth.scopes import SCOPES
 from mfa.admin.state import at_a_glance
+from mfa.flows import provisioning
 from mfa.models import MfaPolicy
 from tests.factories import make_client, sign_in_client
 from tests.factories import make_user as account
 from tests.mfa.api.admin.conftest import MakeUser, Program, SignIn
-from tests.support.visual_guard import ENROLMENT_REQUIRED, SUCCESS
+from tests.support.visual_guard import ENROLMENT_REQUIRED, SUCCESS, WRONG_PASSWORD
 
 pytestmark = pytest.mark.django_db
 
@@ -277,6 +280,17 @@ def test_a_policy_is_not_left_without_a_subject_or_a_transport(owner: Program) -
     assert owner.patch(f"policies/{policy.pk}", {"mode": "required"})[0] == 400
 
 
+def test_whom_a_policy_that_is_off_reaches_enrols_where_another_one_requires_it(owner: Program) -> None:
+    assert owner.post("policies", {"installation": True, "mode": "off", "transports": []})[0] == 201
+    person, asking = account(), make_client()
+    assert owner.post("policies", {"client": asking.client_id, "mode": "required"})[0] == 201
+    client = sign_in_client(person, asking)
+    due = client.password_step()
+    assert due.status == ENROLMENT_REQUIRED
+    client.enrol_app(due.request_id)
+    assert client.redeem(due.request_id).status == SUCCESS
+
+
 @pytest.mark.parametrize(("query", "number"), [({}, 3), ({"mode": "off"}, 1), ({"first_enrolment": "invitation"}, 2)])
 def test_policies_are_found(query: dict[str, str], number: int, owner: Program) -> None:
     for mode, first in (("off", "invitation"), ("required", "invitation"), ("required", "password")):
@@ -303,12 +317,37 @@ def test_the_rules_are_changed_as_far_as_they_are_given(owner: Program) -> None:
     [
         *({"lockout_attempts": 0}, {"lockout_attempts": 101}, {"lockout_window": -1}, {"password_history": "many"}),
         *({"lockout_window": 2**31}, {"unique_emails": None}, {"id": 2}, {"lockout_attempts": True}),
+        *({"lockout_window": 0}, {"lockout_unlock_after": 0}, {"password_minimum_length": 129}),
+        *({"password_history": 101}, {"password_expires_days": 36_501}, {"password_grace_logins": 10_001}),
     ],
 )
 def test_rules_that_cannot_be_are_refused(given: dict[str, Any], owner: Program) -> None:
     before = owner.get("installation")
     assert owner.patch("installation", given)[0] == 400
     assert owner.get("installation") == before
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_rest_and_a_file_take_the_same_numbers(name: str, owner: Program) -> None:
+    """What one of them lets through and the other does not would be a rule that cannot be put back."""
+    least, most = BOUNDS[name]
+    block, _, entry = name.partition("_")
+    for value, taken in ((least - 1, False), (least, True), (most, True), (most + 1, False)):
+        assert (owner.patch("installation", {name: value})[0] == 200) is taken
+        declared = json.dumps({block: {entry: value}}).encode()
+        if taken:
+            assert provisioning.read(declared).rules[name] == value
+        else:
+            with pytest.raises(provisioning.NotAcceptable):
+                provisioning.read(declared)
+
+
+def test_under_the_largest_rules_people_sign_in_still(owner: Program) -> None:
+    rules = {**{name: most for name, (_, most) in BOUNDS.items()}, "password_minimum_length": 12}
+    assert owner.patch("installation", rules)[0] == 200
+    person, client = account(), make_client(mfa={"mode": "off"})
+    assert sign_in_client(person, client).password_step(Password="wrong").status == WRONG_PASSWORD
+    assert sign_in_client(person, client).password_step().status == SUCCESS
 
 
 def test_the_first_page_tells_who_asks_and_how_many_there_are(
