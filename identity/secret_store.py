@@ -125,18 +125,32 @@ def own_keys_by_kid() -> dict[str, int]:
 
 
 def _keys(now: datetime) -> _Held:
+    """What the process holds open. One thread at a time reads it anew; the others go on with what there is."""
     held = _held
-    if time.monotonic() - held.read_at < _REFRESH_SECONDS and held.signing:
+    if _is_fresh(held) or not _lock.acquire(blocking=not held.signing):
         return held
-    with _lock:
+    try:
+        if not _is_fresh(held):
+            _read_keys(held, now)
+    finally:
+        _lock.release()
+    return held
+
+
+def _is_fresh(held: _Held) -> bool:
+    return bool(held.signing) and time.monotonic() - held.read_at < _REFRESH_SECONDS
+
+
+def _read_keys(held: _Held, now: datetime) -> None:
+    """Open what is new: to check a private key takes as long as two hundred signatures with it."""
+    rows = list(_published(now))
+    if not rows:
+        add_signing_key(now, slot="signing:first", signs_from=now - timedelta(seconds=1))
         rows = list(_published(now))
-        if not rows:
-            add_signing_key(now, slot="signing:first", signs_from=now - timedelta(seconds=1))
-            rows = list(_published(now))
-        _held.signing = tuple(SigningKey(row.kid, _load(_open(row)), row.signs_from) for row in rows)
-        _held.public = tuple(row.public_jwk for row in rows)
-        _held.read_at = time.monotonic()
-        return _held
+    loaded = {key.kid: key.private for key in held.signing}
+    held.signing = tuple(SigningKey(row.kid, loaded.get(row.kid) or _load(_open(row)), row.signs_from) for row in rows)
+    held.public = tuple(row.public_jwk for row in rows)
+    held.read_at = time.monotonic()
 
 
 def _published(now: datetime) -> Any:
