@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], metavar="WORDS", help="cases whose name has these words")
     parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--more", type=int, default=4, help="rounds of what the targets compare")
     parser.add_argument("--seconds", type=float, default=1.5, help="of each case in each round")
     parser.add_argument("--growth", action="store_true", help="1,000 to 1,000,000 people instead")
     parser.add_argument("--write", action=argparse.BooleanOptionalAction, help="write RESULTS; a whole run does")
@@ -28,9 +29,9 @@ def main() -> int:
         from bench import growth
 
         return growth.main(short=given.short, write=given.write is not False)
-    plan = Plan(rounds=given.rounds, seconds=given.seconds, peers=given.peers, only=given.only)
+    plan = Plan(rounds=given.rounds, more=given.more, seconds=given.seconds, peers=given.peers, only=given.only)
     if given.short:
-        plan = Plan(levels=(8,), rounds=1, seconds=1.0, peers=given.peers, only=given.only)
+        plan = Plan(levels=(8,), rounds=1, more=0, seconds=1.0, peers=given.peers, only=given.only)
     result = Run(plan, say).all()
     say(f"took {time.time() - started:.0f} s")
     whole = not given.short and not given.only and given.peers

@@ -19,6 +19,7 @@ CLIENTS = 4
 PLAN = Plan(
     levels=(CLIENTS,),
     rounds=3,
+    more=0,
     seconds=0.7,
     peers=False,
     counts=False,

@@ -154,7 +154,8 @@ def _run_page(run: Document) -> list[str]:
     lines = [
         "## One run",
         "",
-        f"`make bench`, {run['at']}: {plan['rounds']} rounds of {plan['seconds']:g} s a case, by turns; {versions}. "
+        f"`make bench`, {run['at']}: {plan['rounds']} rounds of {plan['seconds']:g} s a case, by turns, and "
+        f"{plan['more']} more of what the targets compare, at 8 and 32 clients; {versions}. "
         "[How it is measured](../docs/explanation/speed.md).",
         "",
         "![Rates beside the floors and the peers](results.svg)",

@@ -22,6 +22,7 @@ from bench.stepward import Stepward
 
 OURS = "Stepward"
 WARM_UP = 0.4  # seconds
+COMPARED, COMPARED_AT = ("sign-in", "code step", "enrolment"), (8, 32)
 BESIDE = ("background", "load")  # costs that are told beside an operation's own
 
 
@@ -31,6 +32,7 @@ class Plan:
 
     levels: Sequence[int] = (1, 8, 32)
     rounds: int = 2
+    more: int = 4  # rounds of what the targets compare, at the numbers of clients that they look at
     seconds: float = 1.5
     peers: bool = True
     counts: bool = True  # statements
@@ -40,6 +42,11 @@ class Plan:
 
     def wants(self, name: str) -> bool:
         return not self.only or any(word in name for word in self.only)
+
+    @property
+    def windows(self) -> int:
+        """How often a case is asked, at most."""
+        return len(self.levels) * self.rounds + len(COMPARED_AT) * self.more
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,7 @@ class Run:
 
     def __init__(self, plan: Plan, said: Callable[[str], None]) -> None:
         self.plan, self.say = plan, said
-        self.result = Result(plan={name: getattr(plan, name) for name in ("levels", "rounds", "seconds")})
+        self.result = Result(plan={name: getattr(plan, name) for name in ("levels", "rounds", "more", "seconds")})
         self.found: dict[tuple[str, int], Found] = {}
         self.hashes: dict[str, list[dict[str, float]]] = {}
         self.cases: list[Case] = []
@@ -177,7 +184,11 @@ class Run:
                 self._warm_up()
             self.result.png_ms = png_milliseconds()
             for number in range(self.plan.rounds):
-                self._round(number)
+                self.say(f"round {number + 1} of {self.plan.rounds}")
+                self._round(self.plan.levels)
+            for number in range(self.plan.more):
+                self.say(f"round {number + 1} of {self.plan.more} of what the targets compare")
+                self._round(COMPARED_AT, COMPARED)
             for case in {id(case.served): case for case in self.cases}.values():
                 self.result.memory[case.system] = case.served.memory()
         for (key, clients), found in self.found.items():
@@ -201,15 +212,15 @@ class Run:
         return True
 
     def _start_ours(self, stack: ExitStack, running: Services, folder: Path) -> None:
-        each = len(self.plan.levels) * self.plan.rounds
-        having = 2000 + each * int(self.plan.seconds * 1000)
+        each = self.plan.windows
+        having = 2000 + len(self.plan.levels) * self.plan.rounds * int(self.plan.seconds * 1000)
         server = stack.enter_context(stepward.running(running, folder, having=having, lacking=each * 260 + 100))
         self.say(f"{OURS} is up")
         self.cases += ours(server)
         self.enrolling.append(Enrolling(OURS, server.served, server.enrolments, server.qr, server.confirm_shown, 150))
 
     def _start_rival(self, stack: ExitStack, running: Services, folder: Path, kind: rivals.Kind) -> None:
-        each = len(self.plan.levels) * self.plan.rounds
+        each = self.plan.windows
         made = rivals.running(kind, running, folder, lacking=each * 160 + 100)
         rival = stack.enter_context(made)
         self.result.versions[kind.title] = kind.named()
@@ -240,16 +251,20 @@ class Run:
             load.alone(server.port, operations)
         self.result.statements[key] = round(without_borders(counted) / len(operations))
 
-    def _round(self, number: int) -> None:
-        self.say(f"round {number + 1} of {self.plan.rounds}")
-        for clients in self.plan.levels:
+    def _round(self, levels: Sequence[int], names: Sequence[str] = ("",)) -> None:
+        """Every case in its turn, or those alone whose name begins with one of `names`."""
+
+        def is_due(key: str, name: str) -> bool:
+            return self.plan.wants(key) and name.startswith(tuple(names))
+
+        for clients in levels:
             if self.plan.wants("hash"):
                 self._hash()
             for case in self.cases:
-                if self.plan.wants(case.key):
+                if is_due(case.key, case.name):
                     self._ask(case, clients)
             for enrolment in self.enrolling:
-                if self.plan.wants(f"{enrolment.system}: enrolment"):
+                if is_due(f"{enrolment.system}: enrolment", "enrolment"):
                     count = self.plan.fixed.get("enrolment", enrolment.count) + 2 * clients
                     for name, operations in enrolment.parts(count):
                         self._measure(f"{enrolment.system}: {name}", enrolment.served, operations, clients, 0.0)
