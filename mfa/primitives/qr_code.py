@@ -1,7 +1,7 @@
 """QR codes, drawn here: a picture of a secret is never asked of a third party.
 
-segno encodes the text; this module only paints its matrix. The mask is given, since segno's search for the best of the
-eight alone costs three times what all the rest does (`docs/decisions/0020`, with figures).
+`mfa.primitives.qr_symbol` makes the symbol, with segno; this module paints it, exactly as large as it was asked for
+(`docs/decisions/0020`, with figures).
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
+
+from mfa.primitives import qr_symbol
+from mfa.primitives.qr_symbol import Matrix
 
 SMALLEST, LARGEST = 100, 1000
 """The edge of a picture, in pixels."""
@@ -19,16 +21,11 @@ SMALLEST, LARGEST = 100, 1000
 QUIET_ZONE: Final = 4
 """White modules around the symbol. ISO/IEC 18004, section 6.3.8."""
 
-_MASK: Final = 2
-"""Any of the eight masks is a valid symbol: the mask's number stands in it. The choice only matters for worn prints."""
-
 _COMFORTABLE_MODULE: Final = 3
 """From this many pixels a module, telephones read a screen with ease, and level M's redundancy is worth its room."""
 
 _AS_ABOVE: Final = b"\x02"
 """PNG's filter "Up": each byte of the row is its difference from the one above. RFC 2083, section 6.4."""
-
-Matrix = Sequence[bytearray]
 
 
 class DoesNotFit(ValueError):
@@ -52,7 +49,7 @@ def png(text: str, size: int = 300) -> bytes:
     rows = [white, again * (left - 1)]
     for modules in matrix:
         # In a PNG's grey scale 1 is white; in a symbol 1 is dark.
-        bits = bytes(modules).replace(b"\x00", b"1" * scale).replace(b"\x01", b"0" * scale)
+        bits = modules.replace(b"\x00", b"1" * scale).replace(b"\x01", b"0" * scale)
         rows += [b"\x00", _packed(b"1" * left + bits + b"1" * right), again * (scale - 1)]
     rows += [white, again * (right - 1)]
     header = struct.pack(">IIBBBBB", size, size, 1, 0, 0, 0, 0)  # one bit, grey scale, no interlace
@@ -89,7 +86,7 @@ def _fitting(text: str, size: int) -> tuple[Matrix, int]:
         level, scale = "L", _scale(length, "L", size)
     if not scale:
         raise DoesNotFit
-    return _symbol(text, level), scale
+    return qr_symbol.matrix(text, level, (_edge(length, level) - 17) // 4), scale
 
 
 def _scale(length: int, level: str, size: int) -> int:
@@ -104,18 +101,9 @@ def _edge(length: int, level: str) -> int:
     import segno
 
     try:
-        return len(_symbol("x" * length, level))
+        return len(qr_symbol.drawn("x" * length, level).matrix)
     except segno.DataOverflowError:
         return 0
-
-
-def _symbol(text: str, level: str) -> Matrix:
-    import segno  # Only who draws pays for it: 6 MB in each process.
-
-    matrix: Matrix = segno.make_qr(
-        text, error=level, boost_error=False, mask=_MASK, mode="byte", encoding="utf-8", eci=False
-    ).matrix
-    return matrix
 
 
 def _packed(bits: bytes) -> bytes:
