@@ -73,10 +73,11 @@ class Output(logging.StreamHandler[TextIO]):
             self.release()
 
     def emit(self, record: logging.LogRecord) -> None:
-        facts: dict[str, str] | None = getattr(record, "facts", None)
-        if facts is not None:  # An audit event, which the database keeps: its line can wait too.
+        events: list[dict[str, str]] | None = getattr(record, "facts", None)
+        if events is not None:  # Of the audit trail, which the database keeps: their lines can wait too.
             stamp = f"{datetime.now(UTC).isoformat()[:-6]}Z"
-            self.write(json.dumps({**facts, "level": "info", "logger": record.name, "timestamp": stamp}))
+            for facts in events:
+                self.write(json.dumps({**facts, "level": "info", "logger": record.name, "timestamp": stamp}))
             return
         if self._lines:
             self.flush()

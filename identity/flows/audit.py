@@ -74,21 +74,24 @@ def tell(*events: AuditEvent) -> None:
 
 
 def _tell(events: tuple[AuditEvent, ...]) -> None:
-    """Of what is committed: counted, and a line in the log. `config.logs` lets such lines wait for each other."""
+    """Of what is committed: counted, and a line each in the log. `config.logs` lets such lines wait for each other."""
     for event in events:
         metrics.EVENTS.labels(event.event, event.outcome, event.reason).inc()
-        facts = {
-            "audit_event": event.event,
-            "outcome": event.outcome,
-            "reason": event.reason,
-            "request_ref": event.request_ref,
-            "subject": str(event.subject or ""),
-            "client_id": event.client_id,
-            "event": "audit",
-            "trace_id": event.trace_id,
-        }
-        if log.isEnabledFor(logging.INFO):
-            # Not by `log.info`: it would look for its caller, which took longer than all the rest.
-            record = logging.LogRecord(log.name, logging.INFO, __file__, 0, "audit", (), None)
-            record.facts = facts
-            log.handle(record)
+    if log.isEnabledFor(logging.INFO):
+        # Not by `log.info`: it would look for its caller, which took longer than all the rest.
+        record = logging.LogRecord(log.name, logging.INFO, __file__, 0, "audit", (), None)
+        record.facts = [_facts(event) for event in events]
+        log.handle(record)
+
+
+def _facts(event: AuditEvent) -> dict[str, str]:
+    return {
+        "audit_event": event.event,
+        "outcome": event.outcome,
+        "reason": event.reason,
+        "request_ref": event.request_ref,
+        "subject": str(event.subject or ""),
+        "client_id": event.client_id,
+        "event": "audit",
+        "trace_id": event.trace_id,
+    }

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -16,8 +17,7 @@ from identity import secret_store
 def sign(claims: dict[str, Any], *, typ: str, now: datetime) -> str:
     """A signed token; `typ` is `at+jwt` for an access token (RFC 9068, 2.1) and `JWT` for an ID token."""
     key = secret_store.signing_key(now)
-    header = {"alg": "RS256", "typ": typ, "kid": key.kid}
-    message = f"{_encode(_json(header))}.{_encode(_json(claims))}"
+    message = f"{_header(typ, key.kid)}.{_encode(_json(claims).encode())}"
     return f"{message}.{_encode(key.sign(message.encode()))}"
 
 
@@ -35,8 +35,12 @@ def read(token: str, *, typ: str, now: datetime, leeway: int = 0) -> dict[str, A
         return None
 
 
-def _json(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@lru_cache
+def _header(typ: str, kid: str) -> str:
+    return _encode(_json({"alg": "RS256", "typ": typ, "kid": kid}).encode())
 
 
 def _encode(data: bytes) -> str:
