@@ -269,8 +269,11 @@ def database(url: str) -> dict[str, Any]:
 
 
 def caches(redis_url: str) -> dict[str, Any]:
+    """Redis where there is one. What drops its packets must not hold who asks: a probe, a sweep, a page about keys."""
     if redis_url:
-        return {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis_url}}
+        patience = {"socket_connect_timeout": 1, "socket_timeout": 1}  # seconds
+        redis = "django.core.cache.backends.redis.RedisCache"
+        return {"default": {"BACKEND": redis, "LOCATION": redis_url, "OPTIONS": patience}}
     return {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 

@@ -1,18 +1,20 @@
 """What the environment says becomes what Django is told."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import CacheHandler
 from django.core.exceptions import ImproperlyConfigured
 from django.db.utils import ConnectionHandler
 from django.test import Client
 
 from config import env
-from config.settings.base import database
+from config.settings.base import caches, database
 from tests.support.databases import ROOT
 
 
@@ -42,6 +44,17 @@ def test_what_stepward_needs_of_a_database_cannot_be_asked_away() -> None:
     assert (asked["ATOMIC_REQUESTS"], asked["AUTOCOMMIT"]) == (False, True)
     asked = database("sqlite:////tmp/n.sqlite3?transaction_mode=DEFERRED&cached_statements=7")["OPTIONS"]
     assert asked == {**database("sqlite:////tmp/n.sqlite3")["OPTIONS"], "cached_statements": 7}
+
+
+@pytest.mark.timeout(30)
+def test_a_redis_that_takes_calls_and_never_answers_holds_nobody() -> None:
+    """As a firewall that drops what it does not know: without a time limit the probe of readiness hung with it."""
+    from redis import RedisError
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        cache = CacheHandler(caches(f"redis://127.0.0.1:{silent.getsockname()[1]}/0"))["default"]
+        with pytest.raises(RedisError):
+            cache.get("readyz")
 
 
 @pytest.mark.parametrize(
