@@ -195,8 +195,10 @@ def test_secrets_ids_codes_and_tokens_reach_no_log_and_no_table(
         )
     )
     for canary in canaries:
-        assert canary not in said
-        assert canary not in rows
+        # Six digits may stand by chance in the middle of a digest.
+        pattern = rf"(?<![0-9a-f]){canary}(?![0-9a-f])" if canary.isdigit() else re.escape(canary)
+        assert not re.search(pattern, said)
+        assert not re.search(pattern, rows)
     assert phone.secret.hex() not in rows
 
 

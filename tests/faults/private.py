@@ -81,7 +81,7 @@ class Private:
     def stop(self, name: str, how: int = signal.SIGINT) -> None:
         """SIGINT ends PostgreSQL in order (its `fast` mode), SIGQUIT at once, as a crash does; SIGTERM ends Redis."""
         self.running[name].send_signal(how)
-        self.running[name].wait(timeout=30)
+        self.running[name].wait(timeout=60)
 
     def start_again(self, name: str) -> None:
         """On the same port, with the same data."""

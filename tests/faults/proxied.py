@@ -1,5 +1,6 @@
 """Two servers behind a real Caddy, and people who sign in through it without a pause."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -48,14 +49,14 @@ def proxy(first: Server, second: Server, folder: Path) -> Iterator[str]:
     )
     try:
         url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not _answers(url):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         yield url
     finally:
         caddy.terminate()
-        caddy.wait(timeout=20)
+        caddy.wait(timeout=60)
 
 
 def _answers(url: str) -> bool:
@@ -68,7 +69,7 @@ def _answers(url: str) -> bool:
 class SigningIn(threading.Thread):
     """Signs one person in after the other, by password and app; `seen` counts how each sign-in ended.
 
-    A phone shows a code for 30 s and each is accepted once, so nobody comes again sooner than that.
+    A phone shows a code for 30 s and each is accepted once, so nobody comes again sooner than that after the last time.
     """
 
     def __init__(self, url: str, phones: Mapping[str, SoftAuthenticator]) -> None:
@@ -77,18 +78,16 @@ class SigningIn(threading.Thread):
         self.over, self.seen = threading.Event(), Counter[str]()
 
     def run(self) -> None:
-        with httpx.Client(timeout=30) as http:
-            while not self.over.is_set():
-                began = time.monotonic()
-                for name, phone in self.phones.items():
-                    if self.over.is_set():
-                        return
-                    try:
-                        self.seen[self._sign_in(http, name, phone)] += 1
-                    except httpx.HTTPError as error:
-                        self.seen[type(error).__name__] += 1
-                    time.sleep(0.02)
-                self.over.wait(max(0.0, began + 31 - time.monotonic()))
+        rests_until = dict.fromkeys(self.phones, 0.0)
+        with httpx.Client(timeout=60) as http:
+            for name, phone in itertools.cycle(self.phones.items()):
+                if self.over.wait(max(0.02, rests_until[name] - time.monotonic())):
+                    return
+                try:
+                    self.seen[self._sign_in(http, name, phone)] += 1
+                except httpx.HTTPError as error:
+                    self.seen[type(error).__name__] += 1
+                rests_until[name] = time.monotonic() + 31
 
     def _sign_in(self, http: httpx.Client, name: str, phone: SoftAuthenticator) -> str:
         own = {"client_id": CLIENT, "grant_type": "VGAuthenticator"}

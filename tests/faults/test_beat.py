@@ -14,7 +14,7 @@ from tests.support.databases import fresh_database, manage
 from tests.support.server import provision, serve
 from tests.support.visual_guard import SUCCESS
 
-pytestmark = [pytest.mark.slow, pytest.mark.postgresql_only, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.postgresql_only, pytest.mark.timeout(500)]
 
 # Each kind of row that a sign-in leaves, of a day that is long over.
 AGED = """
@@ -75,14 +75,15 @@ def test_what_is_over_goes_and_the_trail_is_sealed_without_a_hand(redis_url: str
 
         said = {"REDIS_URL": redis_url}
         with serve(url, tmp_path, background=True, environment=said) as server:
-            assert until(lambda: not any(counted(table) for table in TABLES), 60), {
+            assert until(lambda: not any(counted(table) for table in TABLES), 120), {
                 table: counted(table) for table in TABLES
             }
             sealed = "SELECT count(*) FROM identity_auditevent WHERE id > (SELECT coalesce(max(last_id), 0) FROM identity_auditseal)"
-            assert until(lambda: database.execute(sealed).fetchone() == (0,), 150), server.log_text()
+            assert until(lambda: database.execute(sealed).fetchone() == (0,), 250), server.log_text()
             assert counted("identity_auditevent") == kept, "the trail is not swept before its time"
             holder = client_of(server, "p0")
             assert holder.code_step(holder.password_step(), phones["p0"].next_code()).status == SUCCESS
+            assert until(lambda: '"audit sealed"' in server.log_text(), 30)
             lines = [json.loads(line) for line in server.log_text().splitlines() if '"audit sealed"' in line]
             head = f"{lines[-1]['number']}:{lines[-1]['mac']}"
             environment = {"DATABASE_URL": url, "STEPWARD_VAR": str(tmp_path)}

@@ -5,7 +5,6 @@ Both ways of sending are tried: a Celery worker on Redis, and threads of the web
 
 import asyncio
 import re
-import socket
 import threading
 import time
 from collections import Counter
@@ -17,22 +16,22 @@ from typing import Any
 
 import psycopg
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.faults.private import CLIENT, PASSWORD, client_of, with_apps
 from tests.support.databases import fresh_database
-from tests.support.gateways import MailServer, SmsGateway, sms_gateway
+from tests.support.gateways import MailServer, SmsGateway, listening, sms_gateway
 from tests.support.server import Server, provision, serve
 from tests.support.visual_guard import CANCELLED, SUCCESS, WAITING, Answer, VisualGuardClient
 
-pytestmark = [pytest.mark.postgresql_only, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.postgresql_only, pytest.mark.timeout(600)]
 
 FAILED_SENDING = 2097153
 PATIENCE = 3.0  # seconds that SendOTP may wait for the hand-over
 HURRY = (
     5.0  # seconds for what has nothing to do with the mail server, on a busy machine; with PATIENCE less than its 10
 )
+SOON = 9.0  # seconds for a message that goes past the hanging ones: less than the 10 that each of them takes
 PEOPLE = 12
 MOBILE = "+33612345678"
 
@@ -76,16 +75,11 @@ def _hang_up(server: SMTP) -> None:
 @contextmanager
 def moody() -> Iterator[MoodyMailServer]:
     server = MoodyMailServer()
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server.port = listener.getsockname()[1]
-    controller = Controller(server, hostname="127.0.0.1", port=server.port)
-    controller.start()
-    try:
-        yield server
-    finally:
-        server.moods.clear()
-        controller.stop()
+    with listening(server):
+        try:
+            yield server
+        finally:
+            server.moods.clear()
 
 
 @dataclass
@@ -165,6 +159,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> Ite
             "REDIS_URL": redis_url if request.param == "a Celery worker" else "",
             "EMAIL_URL": f"smtp://127.0.0.1:{mail.port}",
             "SMS_URL": sms.url,
+            "OTP_LIFETIME": "300",  # A busy machine may need more than a minute for what follows.
         }
         with serve(url, tmp_path, background=True, environment=said) as server:
             place = Place(server, mail, sms)
@@ -199,7 +194,7 @@ def test_nobody_waits_for_it_and_every_code_arrives_once_it_is_well(place: Place
     ]
     for asker in askers:
         asker.start()
-    assert until(lambda: mail.begun >= 3, 10)
+    assert until(lambda: mail.begun >= 3, 30)
 
     # Whoever needs no mail, and whoever's mail is well, notices nothing.
     began = time.monotonic()
@@ -208,11 +203,11 @@ def test_nobody_waits_for_it_and_every_code_arrives_once_it_is_well(place: Place
     assert time.monotonic() - began < HURRY
     well = place.send("p4")
     assert (well.said.status, well.seconds < HURRY) == (WAITING, True)
-    assert until(lambda: mail.texts_for(mailbox("p4")), 3)
+    assert until(lambda: mail.texts_for(mailbox("p4")), SOON)
     assert well.give(code_in(mail.texts_for(mailbox("p4"))[0])).status == SUCCESS
     text = place.send("marc", "SMS")
     assert (text.said.status, text.seconds < HURRY) == (WAITING, True)
-    assert until(lambda: len(place.sms.received) == 1, 3)
+    assert until(lambda: len(place.sms.received) == 1, SOON)
 
     # Those who asked were answered in time, with the truth as far as it was known.
     for asker in askers:
@@ -227,12 +222,12 @@ def test_nobody_waits_for_it_and_every_code_arrives_once_it_is_well(place: Place
 
     mail.moods.clear()
     for name, sent in asked.items():
-        assert until(lambda name=name: mail.texts_for(mailbox(name)), 30), name  # type: ignore[misc]
+        assert until(lambda name=name: mail.texts_for(mailbox(name)), 90), name  # type: ignore[misc]
         assert sent.give(code_in(mail.texts_for(mailbox(name))[0])).status == SUCCESS, name
-    assert until(lambda: set(states(place.server)) == {"sent"}, 30), states(place.server)
+    assert until(lambda: set(states(place.server)) == {"sent"}, 90), states(place.server)
 
     # A message that the server took before it hung up came twice; both copies say the same, and the code opens one door.
-    assert until(lambda: len(mail.texts_for(mailbox("p3"))) == 2, 30)
+    assert until(lambda: len(mail.texts_for(mailbox("p3"))) == 2, 90)
     assert len(set(mail.texts_for(mailbox("p3")))) == 1
     assert [len(mail.texts_for(mailbox(name))) for name in ("p1", "p2", "p4")] == [1, 1, 1]
     for name, sent in asked.items():
@@ -257,11 +252,11 @@ def test_a_mail_server_that_hangs_for_everybody_holds_up_no_text_message(place: 
     text = place.send("marc", "SMS")
     assert (text.said.status, text.seconds < PATIENCE + HURRY) == (WAITING, True)
     # Behind twelve who each hang for ten seconds it would have come half a minute later.
-    assert until(lambda: len(place.sms.received) == 1, 3)
+    assert until(lambda: len(place.sms.received) == 1, SOON)
     mail.moods.clear()
-    assert until(lambda: all(mail.texts_for(mailbox(name)) for name in names), 50), states(place.server)
+    assert until(lambda: all(mail.texts_for(mailbox(name)) for name in names), 90), states(place.server)
     for name, sent in asked.items():
         assert sent.give(code_in(mail.texts_for(mailbox(name))[0])).status == SUCCESS, name
     assert completed(place.server) == Counter(names)
-    assert until(lambda: set(states(place.server)) == {"sent"}, 30)
+    assert until(lambda: set(states(place.server)) == {"sent"}, 90)
     assert '"unhandled"' not in place.server.log_text()

@@ -52,7 +52,7 @@ def _text(mail: object) -> str:
 
 
 def _soon(received: Callable[[], list[str]], number: int) -> str:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while len(received()) < number:
         assert time.monotonic() < deadline, "no message came"
         time.sleep(0.05)
@@ -118,7 +118,8 @@ def test_a_person_enrols_a_mailbox_and_signs_in_with_it(place: Place) -> None:
     assert client.code_step(third, new, factor=third.factor_id("Email")).status == WRONG_CODE, "spent"
     said = place.server.log_text()
     for secret in (confirming, old, new, "anna@mail.example"):
-        assert not re.search(rf"(?<![0-9a-f]){re.escape(secret)}(?![0-9a-f])", said), "the server's log names nobody"
+        # Six digits may stand by chance in an id, or be the fraction of a second.
+        assert not re.search(rf"(?<![0-9a-f.]){re.escape(secret)}(?![0-9a-f])", said), "the server's log names nobody"
 
 
 def test_a_person_enrols_a_mobile_and_signs_in_with_it(place: Place) -> None:

@@ -16,7 +16,7 @@ import redis
 
 ROOT = Path(__file__).resolve().parents[2]
 KEEPER = ROOT / "tests" / "support" / "service_keeper.py"
-pytestmark = pytest.mark.postgresql_only
+pytestmark = [pytest.mark.postgresql_only, pytest.mark.timeout(300)]
 
 # A run that starts the servers as the plugin does, says where they are, and waits to be killed.
 RUN = """
@@ -42,7 +42,8 @@ def end(process: "subprocess.Popen[str]") -> None:
 
 
 def servers_in(folder: str) -> list[psutil.Process]:
-    return [process for process in psutil.process_iter() if _works_in(process, folder)]
+    """With what is asked of them, which may end at any moment: autovacuum's come and go."""
+    return [process for process in psutil.process_iter(["name", "uids"]) if _works_in(process, folder)]
 
 
 def _works_in(process: psutil.Process, folder: str) -> bool:
@@ -58,8 +59,8 @@ def test_the_servers_are_private_and_leave_nothing_behind() -> None:
     try:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         running = servers_in(told["folder"])
-        assert {process.name() for process in running} >= {"postgres", "redis-server"}
-        assert 0 not in {process.uids().effective for process in running}
+        assert {process.info["name"] for process in running} >= {"postgres", "redis-server"}
+        assert 0 not in {process.info["uids"].effective for process in running}
         _only_the_password_lets_in(told)
     finally:
         end(keeper)
@@ -86,7 +87,7 @@ def test_the_servers_go_with_a_run_that_is_killed() -> None:
     assert servers_in(told["folder"])
     run.send_signal(signal.SIGKILL)
     end(run)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while servers_in(told["folder"]) or Path(told["folder"]).exists():
         assert time.monotonic() < deadline, "the servers outlive their run"
         time.sleep(0.1)

@@ -46,7 +46,7 @@ def test_the_curl_lines_and_the_python_program_sign_in(start_server: Callable[..
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         text=True,
         capture_output=True,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("400\n")
@@ -86,7 +86,7 @@ def test_the_python_program_enrols_who_has_no_authenticator(
     while "qr.png" not in process.stdout.readline():
         assert process.poll() is None
     phone = SoftAuthenticator.scan((tmp_path / "qr.png").read_bytes())
-    said, _ = process.communicate(f"{phone.code()}\n", timeout=30)
+    said, _ = process.communicate(f"{phone.code()}\n", timeout=60)
     assert (process.returncode, said) == (0, "Signed in as ada\n")
 
 

@@ -13,7 +13,7 @@ from identity.flows.audit_verifier import Verifier
 from identity.models import AuditEvent, AuditSeal
 from tests.support.databases import named
 
-pytestmark = [pytest.mark.postgresql_only, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.postgresql_only, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 INSERT = """
 INSERT INTO identity_auditevent (at, event, outcome, reason, actor_name, username, client_id, authenticator, address,
@@ -24,7 +24,7 @@ VALUES (now(), 'sign_in.completed', 'success', '', '', '', '', '', '', '', '', '
 
 def settled(newest: int) -> int:
     """Once it is `newest`. Transactions of other databases are waited for as well, such as those of other tests."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 150
     while (found := audit_seals.settled_id()) < newest and time.monotonic() < deadline:
         time.sleep(0.1)
     return found

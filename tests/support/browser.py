@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from tests.support.soft_authenticator import NotScannable, SoftAuthenticator
 
 QUIET = [
     # Chromium refuses its sandbox to root; the pages it opens here are our own.
@@ -33,6 +36,8 @@ def chromium() -> Iterator[Browser]:
     """One browser process."""
     # playwright runs its own event loop in this thread, which Django would take for an asynchronous view of ours.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    # As long as a click waits; of itself an expectation waits for 5 s, which a busy machine may take over a page.
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=QUIET)
         try:
@@ -57,6 +62,16 @@ def page(browser: Browser, *, width: int = 1280, height: int = 900) -> Iterator[
     finally:
         context.close()
     assert not complaints, complaints
+
+
+def scanned(page: Page) -> SoftAuthenticator:
+    """What a telephone makes of the QR on the screen, once the picture is painted."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return SoftAuthenticator.scan(page.locator("img.qr").screenshot())
+        except NotScannable:
+            assert time.monotonic() < deadline, "no QR code was painted"
 
 
 def _is_complaint(message: ConsoleMessage) -> bool:

@@ -6,13 +6,14 @@ import smtplib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage as ParsedMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ssl import SSLContext
+from typing import Any
 from urllib.parse import unquote
 
 from aiosmtpd.controller import Controller
@@ -64,26 +65,62 @@ class MailServer:
 def mail_server(*, tls: SSLContext | None = None, start_tls: bool = False) -> Iterator[MailServer]:
     """A mail server on a free port of loopback; with `tls` it asks for TLS, from the start or after STARTTLS."""
     server = MailServer(implicit_tls=tls is not None and not start_tls)
+    how = {"tls_context": tls, "require_starttls": True} if start_tls else {"ssl_context": tls}
+    with listening(server, **how):
+        yield server
+
+
+@contextmanager
+def listening(server: MailServer, **how: Any) -> Iterator[None]:
+    """The mail server is there while the block runs; its `port` is set. `how` is said to aiosmtpd."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server.port = listener.getsockname()[1]
-    how = {"tls_context": tls, "require_starttls": True} if start_tls else {"ssl_context": tls}
-    controller = Controller(server, hostname="127.0.0.1", port=server.port, **how)
-    controller.start()
-    try:
-        yield server
-    finally:
-        controller.stop()
+        controller = _OnSocket(server, listener, **how)
+        controller.start()
+        try:
+            yield
+        finally:
+            controller.stop()
+
+
+class _OnSocket(Controller):
+    """Takes a socket that is bound: a port that was free a moment ago may be somebody else's by now."""
+
+    def __init__(self, server: MailServer, listener: socket.socket, **how: Any) -> None:
+        super().__init__(server, hostname="127.0.0.1", port=server.port, ready_timeout=60, **how)
+        self.listener = listener
+
+    def _create_server(self) -> Awaitable[asyncio.AbstractServer]:
+        return self.loop.create_server(self._factory_invoker, sock=self.listener, ssl=self.ssl_context)
+
+
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
 
 
 @dataclass
 class SmsGateway:
-    """A real HTTP gateway. `received` holds (path, message); `status` is what it answers, after `seconds`."""
+    """A real HTTP gateway. `received` holds (path, message); `status` is what it answers, after `seconds`.
+
+    `begun` counts the messages it was offered. While `goes_on` is cleared it answers none of them.
+    """
 
     url: str = ""
     received: list[tuple[str, str]] = field(default_factory=list)
     status: int = 200
     seconds: float = 0.0
+    begun: int = 0
+    goes_on: threading.Event = field(default_factory=_set)
+
+    def wait_for_one(self) -> None:
+        """Until it has been offered a message."""
+        deadline = time.monotonic() + 30
+        while not self.begun:
+            assert time.monotonic() < deadline, "no message came"
+            time.sleep(0.01)
 
 
 @contextmanager
@@ -94,7 +131,9 @@ def sms_gateway() -> Iterator[SmsGateway]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            gateway.begun += 1
             time.sleep(gateway.seconds)
+            gateway.goes_on.wait(60)
             if gateway.status < 300:
                 gateway.received.append((unquote(self.path), body["message"]))
             self.send_response(gateway.status)
@@ -104,12 +143,14 @@ def sms_gateway() -> Iterator[SmsGateway]:
             """Nothing: what it was sent is secret."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    gateway.url = f"json://127.0.0.1:{server.server_address[1]}/sms/{{to}}"
+    # Apprise gives a gateway 4 s to answer; one that waits for its test may need more.
+    gateway.url = f"json://127.0.0.1:{server.server_address[1]}/sms/{{to}}?rto=60"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
         yield gateway
     finally:
+        gateway.goes_on.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-READY_WITHIN = 30.0  # seconds; about one is usual
+READY_WITHIN = 90.0  # seconds; about one is usual
 FORGETFUL = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off"]
 SMALL = ["-c", "shared_buffers=64MB", "-c", "max_connections=200", "-c", "wal_level=minimal", "-c", "max_wal_senders=0"]
 

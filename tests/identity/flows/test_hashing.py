@@ -16,13 +16,13 @@ def test_slots_work_at_once_places_wait_and_one_more_is_refused() -> None:
     def work() -> None:
         with queue.slot():
             inside.release()
-            done.wait(10)
+            done.wait(60)
 
     threads = [threading.Thread(target=work) for _ in range(5)]
     for thread in threads:
         thread.start()
     for _ in range(2):
-        assert inside.acquire(timeout=5)
+        assert inside.acquire(timeout=30)
     while queue.waiting < 3:
         threading.Event().wait(0.01)
     with pytest.raises(Overloaded) as refused, queue.slot():
@@ -31,7 +31,7 @@ def test_slots_work_at_once_places_wait_and_one_more_is_refused() -> None:
     assert not inside.acquire(timeout=0.05), "a third one works although there are two slots"
     done.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert queue.waiting == 0
     with queue.slot():
         pass

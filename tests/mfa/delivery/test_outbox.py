@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.core import mail
 from django.db import connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from pytest_django import Settings
 from structlog.testing import capture_logs
 
@@ -75,7 +76,7 @@ def test_a_message_goes_when_its_cause_is_committed(user: User) -> None:
         row = enqueue(user)
         assert deliveries.wait(row, patience=0.2) is HandOver.GOING_ON
         assert mail.outbox == []
-    assert deliveries.wait(row) is HandOver.DONE
+    assert deliveries.wait(row, patience=30) is HandOver.DONE
     assert SECRET in str(mail.outbox[0].body)
 
 
@@ -111,12 +112,12 @@ def test_a_refused_message_is_told_at_once_and_tried_again_later(user: User, set
     settings.EMAIL_BACKEND = REFUSING
     begun = time.monotonic()
     row = enqueue(user)
-    assert deliveries.wait(row) is HandOver.FAILED
-    assert time.monotonic() - begun < 2
+    assert deliveries.wait(row, patience=60) is HandOver.FAILED
+    assert time.monotonic() - begun < 20, "told only when the patience was over"
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     assert deliveries.sweep(NOON + timedelta(seconds=1)) == 0
-    assert deliveries.sweep(NOON + timedelta(seconds=4)) == 1
-    assert deliveries.wait(row, patience=3) is HandOver.DONE
+    assert deliveries.sweep(NOON + timedelta(seconds=30)) == 1
+    assert deliveries.wait(row, patience=30) is HandOver.DONE
     assert len(mail.outbox) == 1
 
 
@@ -162,21 +163,21 @@ def test_a_message_that_waited_for_a_thread_is_judged_by_the_time_it_is_then(use
     threads.submit(row.pk, now, urgent=True)
     time.sleep(0.3)
     blocked.set()
-    assert all(job.result(timeout=5) for job in busy)
-    assert deliveries.wait(row.pk) is HandOver.FAILED
+    assert all(job.result(timeout=30) for job in busy)
+    assert deliveries.wait(row.pk, patience=30) is HandOver.FAILED
     row.refresh_from_db()
     assert row.state == DeliveryState.EXPIRED
 
 
 def test_a_gateway_that_hangs_keeps_no_thread_from_the_other(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places, "HANGS_AFTER", 0.2)
+    hanging = put(user, seconds=60)
     with ExitStack() as stack:
+        began = time.monotonic()
         for _ in range(places.PLACES):
             assert stack.enter_context(places.place(Kind.EMAIL))
-        hanging = put(user, seconds=60)
-        began = time.monotonic()
         outbox.hand_over(hanging.pk, NOON)  # Waits until the oldest is old enough to be said to hang,
-        assert 0.1 < time.monotonic() - began < 2
+        assert 0.2 <= time.monotonic() - began < 20
         outbox.hand_over(hanging.pk, NOON)  # and then no longer.
         hanging.refresh_from_db()
         assert (hanging.state, hanging.attempts, hanging.lease) == (DeliveryState.WAITING, 0, None)
@@ -187,7 +188,8 @@ def test_a_gateway_that_hangs_keeps_no_thread_from_the_other(user: User, monkeyp
     assert hanging.state == DeliveryState.SENT
 
 
-def test_who_finds_a_gateway_busy_waits_for_a_place(user: User) -> None:
+def test_who_finds_a_gateway_busy_waits_for_a_place(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "HANGS_AFTER", 60.0)
     row = put(user, seconds=60)
     with ExitStack() as stack:
         for _ in range(places.PLACES):
@@ -208,12 +210,14 @@ def test_a_cancelled_message_is_not_sent(user: User) -> None:
 
 
 def test_a_message_cancelled_while_it_is_sent_is_not_tried_again(user: User, gateway: SmsGateway) -> None:
-    gateway.seconds, gateway.status = 0.6, 503
+    gateway.status = 503
+    gateway.goes_on.clear()
     row = put(user, seconds=None, destination="+33612345678")
     worker = threading.Thread(target=_hand_over, args=(row.pk,))
     worker.start()
-    time.sleep(0.3)
+    gateway.wait_for_one()
     outbox.cancel(row.pk, NOON)
+    gateway.goes_on.set()
     worker.join()
     row.refresh_from_db()
     assert (row.state, row.attempts) == (DeliveryState.WAITING, 1)
@@ -254,16 +258,17 @@ def test_a_lease_is_kept_up_while_the_gateway_is_slow(
     user: User, gateway: SmsGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "_RENEW_EVERY", 0.1)
-    gateway.seconds = 3.0
+    gateway.goes_on.clear()
     row = put(user, destination="+33612345678")
     worker = threading.Thread(target=_hand_over, args=(row.pk,))
     worker.start()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 20
     while row.leased_until is None or row.leased_until <= NOON + lease.LEASE:
         assert time.monotonic() < until, "the lease was not kept up"
         assert row.state == DeliveryState.WAITING
         time.sleep(0.05)
         row.refresh_from_db()
+    gateway.goes_on.set()
     worker.join()
     row.refresh_from_db()
     assert row.state == DeliveryState.SENT
@@ -310,31 +315,42 @@ def test_who_waits_for_a_message_that_goes_with_its_owner_hears_that_it_has_fail
 
 
 def test_nobody_waits_longer_than_he_said(user: User, gateway: SmsGateway) -> None:
-    gateway.seconds = 1.5
-    begun = time.monotonic()
-    row = enqueue(user, destination="+33612345678")
-    assert deliveries.wait(row, patience=0.4) is HandOver.GOING_ON
-    assert 0.3 < time.monotonic() - begun < 1.2
-    assert deliveries.wait(row, patience=5) is HandOver.DONE
+    gateway.goes_on.clear()
+    row, waited = enqueue(user, destination="+33612345678"), []
+    for _ in range(4):
+        begun = time.monotonic()
+        assert deliveries.wait(row, patience=0.4) is HandOver.GOING_ON
+        waited.append(time.monotonic() - begun)
+    # The shortest: any of the others may have met a moment in which the machine stood still.
+    assert 0.3 < min(waited) < 1.2, waited
+    gateway.goes_on.set()
+    assert deliveries.wait(row, patience=30) is HandOver.DONE
     assert len(gateway.received) == 1
 
 
 def test_who_waits_gives_the_database_connection_back(user: User, gateway: SmsGateway) -> None:
-    gateway.seconds = 0.8
+    gateway.goes_on.clear()
     row = enqueue(user, destination="+33612345678")
-    seen: list[bool] = []
+    waiting: list[BaseDatabaseWrapper] = []
+    outcomes: list[HandOver] = []
 
     def wait() -> None:
         mine = connections["default"]
         mine.ensure_connection()
-        threading.Timer(0.4, lambda: seen.append(mine.connection is None)).start()
-        deliveries.wait(row)
+        waiting.append(mine)
+        outcomes.append(deliveries.wait(row, patience=60))
         mine.close()
 
     worker = threading.Thread(target=wait)
     worker.start()
+    until = time.monotonic() + 20
+    while not waiting or waiting[0].connection is not None:
+        assert time.monotonic() < until, "who waits sits on the connection"
+        time.sleep(0.01)
+    assert outcomes == [], "it waits still"
+    gateway.goes_on.set()
     worker.join()
-    assert seen == [True]
+    assert outcomes == [HandOver.DONE]
 
 
 def test_a_log_line_names_neither_destination_nor_content(user: User) -> None:

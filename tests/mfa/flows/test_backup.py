@@ -13,6 +13,8 @@ from tests.support.server import Server, provision, serve
 from tests.support.soft_authenticator import SoftAuthenticator
 from tests.support.visual_guard import FACTOR_REQUIRED, SUCCESS, WRONG_PASSWORD
 
+pytestmark = pytest.mark.timeout(300)
+
 SEAL = """
 from django.utils import timezone
 from identity.models import User, Group, Client
@@ -112,7 +114,6 @@ def test_keys_that_are_older_than_the_database_are_refused(databases: list[dict[
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_after_a_restore_a_shredded_person_is_out_and_everybody_else_signs_in(tmp_path: Path) -> None:
     """Over HTTP: the same backup, the same right codes, and only the newest file of data keys makes the difference."""
     with ExitStack() as stack:

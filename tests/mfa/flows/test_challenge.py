@@ -257,7 +257,7 @@ def test_waiting_ends_when_the_link_runs_out(request_: AuthenticationRequest, ma
     assert opened
     begun = time.monotonic()
     assert challenge.wait_for_link(opened, until=begun + 60) is ChallengeState.OPEN
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
 
 
 def test_an_enrolment_code_confirms_its_own_enrolment_alone(request_: AuthenticationRequest) -> None:

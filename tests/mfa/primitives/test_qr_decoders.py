@@ -40,6 +40,7 @@ def words(choose: random.Random, longest: int) -> str:
     return "".join(choose.choices(choose.choice(SCRIPTS), k=choose.randint(1, longest)))
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("people", [60, pytest.param(1000, marks=pytest.mark.slow)])
 def test_two_decoders_read_the_qr_of_any_account_at_any_size(people: int) -> None:
     choose = random.Random(people)
