@@ -35,10 +35,23 @@ _LATEST_FIRST = "ORDER BY e.begun_at DESC"
 _BEGUN_AND_HELD = f"""
 SELECT {_BEGINNINGS} FROM mfa_authenticationrequest r {_OF_REQUEST}
 WHERE r.id = %(request)s {_LATEST_FIRST}"""  # noqa: S608  Nothing in these comes from outside.
-_ADMIT = f"""
+
+
+def _admitting(request: str) -> str:
+    """The statement that counts a try against the pending enrolment of `request`, and returns it."""
+    return f"""
 UPDATE mfa_enrolment SET failures = failures + 1
-WHERE request_id = %(request)s AND kind = %(kind)s AND state = 'pending' AND expires_at > %(now)s
+WHERE request_id = {request} AND kind = %(kind)s AND state = 'pending' AND expires_at > %(now)s
   AND failures < {tries.TRIES_OF_AN_ENROLMENT} RETURNING {_COUNTED.columns}"""  # noqa: S608
+
+
+_ADMIT = _admitting("%(request)s")
+# What `_found` refuses is not among these.
+_GOOD_REQUEST = """(SELECT id FROM mfa_authenticationrequest WHERE digest = %(digest)s
+  AND purpose <> 'password_change' AND state <> 'cancelled' AND expires_at > %(now)s)"""
+_FIND_AND_ADMIT = f"""
+WITH counted AS ({_admitting(_GOOD_REQUEST)})
+{requests.finding(f"{_ENROLMENT.columns}, ", "LEFT JOIN counted e ON true")}"""
 _WHAT_HOLDS_NOW = """
 SELECT r.state, r.enrolment_confirmed_at IS NOT NULL, r.passed_by, a.kind, a.destination,
   EXISTS (SELECT 1 FROM mfa_recoverycodeset s WHERE s.user_id = r.user_id),
@@ -86,6 +99,23 @@ def find_to_begin(request_id: str, now: datetime) -> AuthenticationRequest | Enr
     request = requests.read(read[0], start=_ENROLMENT.width + 2) if read else None
     if request is not None:
         request.beginnings = _of_rows(read, request)
+    return _found(request, now)
+
+
+def find_to_confirm(request_id: str, kind: Kind, now: datetime) -> AuthenticationRequest | EnrolmentRefusal:
+    """As `find`, for whoever hands a submitted code to `confirm` next: on PostgreSQL its try is counted by then.
+
+    One statement does both, which commits by itself. Where the request is refused nothing is counted.
+    """
+    if rows.vendor() != "postgresql":
+        return find(request_id, now)
+    if not requests.has_the_form(request_id):
+        return EnrolmentRefusal.NO_SUCH_REQUEST
+    given = {"digest": requests.digest_of(request_id), "kind": int(kind), "now": rows.instant(now)}
+    row = rows.one(_FIND_AND_ADMIT, given)
+    request = requests.read(row, start=_ENROLMENT.width) if row else None
+    if row is not None and request is not None:
+        request.admitted = (kind, _ENROLMENT.read(row))
     return _found(request, now)
 
 
@@ -202,9 +232,16 @@ def _confirm_counted(
 
 
 def _admit(request: AuthenticationRequest, kind: Kind, now: datetime) -> Enrolment | None:
-    """Count a try against the pending enrolment and return it, `failures` with this try; None: it takes none."""
-    row = rows.one(_ADMIT, {"request": request.pk, "kind": int(kind), "now": rows.instant(now)})
-    enrolment = _COUNTED.read(row) if row else None
+    """Count a try against the pending enrolment and return it, `failures` with this try; None: it takes none.
+
+    One that `find_to_confirm` has counted is taken, once.
+    """
+    admitted, request.admitted = request.admitted, None
+    if admitted is not None and admitted[0] == kind:
+        enrolment = admitted[1]
+    else:
+        row = rows.one(_ADMIT, {"request": request.pk, "kind": int(kind), "now": rows.instant(now)})
+        enrolment = _COUNTED.read(row) if row else None
     if enrolment is not None:
         enrolment.user = request.user
     return enrolment

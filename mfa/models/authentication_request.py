@@ -71,6 +71,8 @@ class AuthenticationRequest(models.Model):
 
     # No column: what the request had begun and the kinds that its user held, where they were read along with it.
     beginnings: "tuple[list[Enrolment], list[Kind]] | None" = None
+    # Likewise a try that was counted as the request was read: of which kind, and the enrolment where one took it.
+    admitted: "tuple[Kind, Enrolment | None] | None" = None
 
     class Meta:
         # Nothing that changes during a sign-in is in an index, so that PostgreSQL rewrites the row alone (HOT).

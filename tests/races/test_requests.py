@@ -8,7 +8,7 @@ import pytest
 from jwcrypto.jwk import JWKSet
 from jwcrypto.jwt import JWT
 
-from tests.races.conftest import PROCESSES, WITHOUT, Track, enrolled, successes
+from tests.races.conftest import AT_ONCE, PROCESSES, WITHOUT, Track, enrolled, successes
 from tests.support.soft_authenticator import SoftAuthenticator
 from tests.support.visual_guard import CANCELLED, LOCKED_OUT, WRONG_PASSWORD
 
@@ -100,6 +100,22 @@ def test_an_enrolment_confirmed_by_all_at_once_makes_one_authenticator(track: Tr
     )
     assert len(successes(codes_given)) == 1
     assert len(successes(codes_given)[0].document["RecoveryCodes"]) == 10
+
+
+def test_of_32_parallel_wrong_codes_of_an_enrolment_five_are_compared_and_no_right_one_after(track: Track) -> None:
+    people = track.person()
+    for _ in range(4):
+        request_id = people[0].password_step().request_id
+        phone = SoftAuthenticator.scan(people[0].qr(request_id).body)
+        wrong = phone.wrong_code()
+        answers = track.at_once([partial(client.confirm, request_id, wrong) for client in track.spread(people)])
+        assert sorted(answer.document["Status"] for answer in answers) == [4] * (AT_ONCE - 5) + [5] * 5
+        assert people[0].confirm(request_id, phone.code()).document["Status"] == 4
+    counted = (
+        "SELECT e.failures, e.state, e.sealed_secret IS NULL FROM mfa_enrolment e"
+        " JOIN identity_user u ON u.id = e.user_id WHERE u.username = %s"
+    )
+    assert track.query(counted, people[0].username) == [(5, "ended", True)] * 4
 
 
 def test_confirming_and_cancelling_at_once_leaves_one_or_none_and_no_secret_behind(track: Track) -> None:

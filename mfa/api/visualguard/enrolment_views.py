@@ -67,7 +67,6 @@ class EnrolmentView(CallView):
         self,
         request: HttpRequest,
         act: Callable[[AuthenticationRequest, Parameters, str], HttpResponse | EnrolmentRefusal],
-        find: Callable[[str, datetime], AuthenticationRequest | EnrolmentRefusal] = enrolment.find,
     ) -> HttpResponse:
         """Find the request and act on it; `act` also gets the id itself, which answers repeat."""
         try:
@@ -75,13 +74,17 @@ class EnrolmentView(CallView):
             request_id = given.get("requestId")
             if request_id is None:
                 return problem(400, "requestId is missing.")
-            found = find(request_id if isinstance(request_id, str) else "", timezone.now())
+            found = self.find(request_id if isinstance(request_id, str) else "", given, timezone.now())
             outcome = found if isinstance(found, EnrolmentRefusal) else act(found, given, str(request_id))
         except InvalidParameters as refusal:
             return problem(refusal.status, refusal.detail)
         except _Malformed as malformed:
             return malformed.response
         return outcome if isinstance(outcome, HttpResponse) else refused(outcome, str(request_id))
+
+    def find(self, request_id: str, given: Parameters, now: datetime) -> AuthenticationRequest | EnrolmentRefusal:
+        """The request; a call that reads more along with it says so here."""
+        return enrolment.find(request_id, now)
 
 
 def refused(refusal: EnrolmentRefusal, request_id: str) -> HttpResponse:
@@ -95,12 +98,19 @@ def done(request_id: str, **more: Any) -> HttpResponse:
     return _json({"Status": 3, "RequestId": request_id, **more})
 
 
-class QrImageView(EnrolmentView):
+class QrView(EnrolmentView):
+    """What the pictures share: what is begun is read along with the request."""
+
+    def find(self, request_id: str, given: Parameters, now: datetime) -> AuthenticationRequest | EnrolmentRefusal:
+        return enrolment.find_to_begin(request_id, now)
+
+
+class QrImageView(QrView):
     """The QR as a picture: PNG, or SVG where `Accept` prefers it."""
 
     @extend_schema(**schema.QR_IMAGE)
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self.call(request, lambda found, given, _id: self._draw(request, found, given), enrolment.find_to_begin)
+        return self.call(request, lambda found, given, _id: self._draw(request, found, given))
 
     @extend_schema(**schema.QR_IMAGE_POST)
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -117,12 +127,12 @@ class QrImageView(EnrolmentView):
         return HttpResponse(_drawn(qr_code.png, begun, size), content_type="image/png")
 
 
-class QrBytesView(EnrolmentView):
+class QrBytesView(QrView):
     """The same PNG as a JSON base64 string, or raw where `Accept` asks for octets."""
 
     @extend_schema(**schema.QR_BYTES)
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self.call(request, lambda found, given, _id: self._draw(request, found, given), enrolment.find_to_begin)
+        return self.call(request, lambda found, given, _id: self._draw(request, found, given))
 
     @extend_schema(**schema.QR_BYTES_POST)
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -144,6 +154,12 @@ class ConfirmView(EnrolmentView):
     """`ValidateMicrosoftTOTP`, `ValidateEmail`, `ValidateMobileNumber`."""
 
     kind: Kind = Kind.APP
+
+    def find(self, request_id: str, given: Parameters, now: datetime) -> AuthenticationRequest | EnrolmentRefusal:
+        """Where there is a code to compare, its try is counted along with it; what is malformed counts nothing."""
+        if _is_text(given, "secureCode"):
+            return enrolment.find_to_confirm(request_id, self.kind, now)
+        return enrolment.find(request_id, now)
 
     @extend_schema(**schema.CONFIRM)
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -269,6 +285,15 @@ def _drawn(draw: Callable[[str, int], _Picture], begun: Enrolment, size: int) ->
 def _uri_of(secret: bytes, found: AuthenticationRequest, *, longest: int | None = None) -> str:
     account = found.user.username[:longest]
     return provisioning_uri.provisioning_uri(secret, issuer=conf.issuer(), account=account)
+
+
+def _is_text(given: Parameters, name: str) -> bool:
+    """Whether the parameter is there and `given.text` does not refuse it."""
+    try:
+        given.text(name)
+    except InvalidParameters:
+        return False
+    return given.get(name) is not None
 
 
 def _size(given: Parameters) -> int:

@@ -215,7 +215,7 @@ def test_an_id_token_and_a_refresh_token_cost_a_row_and_roles_a_statement_each()
     assert len(roles) - len(both) == 2
 
 
-def test_an_enrolment_takes_two_statements_to_begin_one_to_draw_again_and_five_to_confirm() -> None:
+def test_an_enrolment_takes_two_statements_to_begin_one_to_draw_again_and_four_to_confirm() -> None:
     client = sign_in_client(make_user())
     request_id = client.password_step().request_id
     picture, first = taken(lambda: client.qr(request_id))
@@ -228,8 +228,7 @@ def test_an_enrolment_takes_two_statements_to_begin_one_to_draw_again_and_five_t
     answer, confirming = taken(lambda: client.confirm(request_id, SoftAuthenticator.scan(picture.body).code()))
     assert answer.http_status == 200
     assert confirming == [
-        "SELECT mfa_authenticationrequest",
-        "UPDATE mfa_enrolment",  # Counted before it is compared.
+        *_found_and_counted(),
         "SELECT identity_user",  # Under its lock.
         "SELECT mfa_authenticationrequest",  # What holds now.
         *as_one(
@@ -239,3 +238,22 @@ def test_an_enrolment_takes_two_statements_to_begin_one_to_draw_again_and_five_t
             "INSERT identity_auditevent",
         ),
     ]
+
+
+def test_a_wrong_code_of_an_enrolment_takes_three_statements_and_a_malformed_one_only_finds_the_request() -> None:
+    client = sign_in_client(make_user())
+    request_id = client.password_step().request_id
+    wrong = SoftAuthenticator.scan(client.qr(request_id).body).wrong_code()
+    answer, statements = taken(lambda: client.confirm(request_id, wrong))
+    assert answer.document["Status"] == 5
+    assert statements == [*_found_and_counted(), "SELECT mfa_authenticator", "INSERT identity_auditevent"]
+    answer, statements = taken(lambda: client.confirm(request_id, "123456\0"))
+    assert answer.http_status == 400
+    assert statements == ["SELECT mfa_authenticationrequest"]
+
+
+def _found_and_counted() -> list[str]:
+    """The request is found and the try counted, before the code is compared."""
+    if connection.vendor == "postgresql":
+        return ["UPDATE mfa_enrolment"]
+    return ["SELECT mfa_authenticationrequest", "UPDATE mfa_enrolment"]
