@@ -22,7 +22,7 @@ from bench.stepward import Stepward
 
 OURS = "Stepward"
 WARM_UP = 0.4  # seconds
-COMPARED, COMPARED_AT = ("sign-in", "code step", "enrolment"), (8, 32)
+COMPARED, COMPARED_AT = ("sign-in", "code step"), (8, 32)  # And enrolments.
 BESIDE = ("background", "load")  # costs that are told beside an operation's own
 
 
@@ -70,11 +70,12 @@ class Found:
 
     windows: list[Window] = field(default_factory=list)
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, Any]:
         together = Window(0, sum(w.seconds for w in self.windows), [t for w in self.windows for t in w.times])
-        found = {
+        found: dict[str, Any] = {
             "done": together.done,
             "rate": statistics.median(w.rate for w in self.windows),
+            "rates": [round(w.rate, 1) for w in self.windows],
             "p50": statistics.median(w.median for w in self.windows) * 1000,
             "p99": together.quantile(0.99) * 1000,
         }
@@ -85,7 +86,7 @@ class Found:
         return found
 
 
-Figures = dict[str, dict[str, float]]  # of each number of clients
+Figures = dict[str, dict[str, Any]]  # of each number of clients
 
 
 @dataclass
@@ -251,20 +252,19 @@ class Run:
             load.alone(server.port, operations)
         self.result.statements[key] = round(without_borders(counted) / len(operations))
 
-    def _round(self, levels: Sequence[int], names: Sequence[str] = ("",)) -> None:
-        """Every case in its turn, or those alone whose name begins with one of `names`."""
-
-        def is_due(key: str, name: str) -> bool:
-            return self.plan.wants(key) and name.startswith(tuple(names))
-
+    def _round(self, levels: Sequence[int], names: Sequence[str] = ()) -> None:
+        """Every case in its turn; or those alone whose name begins with one of `names`, rivals side by side."""
+        due = self.cases
+        if names:
+            due = sorted((case for case in due if case.name.startswith(tuple(names))), key=lambda case: case.name)
         for clients in levels:
             if self.plan.wants("hash"):
                 self._hash()
-            for case in self.cases:
-                if is_due(case.key, case.name):
+            for case in due:
+                if self.plan.wants(case.key):
                     self._ask(case, clients)
             for enrolment in self.enrolling:
-                if is_due(f"{enrolment.system}: enrolment", "enrolment"):
+                if self.plan.wants(f"{enrolment.system}: enrolment"):
                     count = self.plan.fixed.get("enrolment", enrolment.count) + 2 * clients
                     for name, operations in enrolment.parts(count):
                         self._measure(f"{enrolment.system}: {name}", enrolment.served, operations, clients, 0.0)
